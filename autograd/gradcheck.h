@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "autograd/var.h"
+
+namespace matmix {
+
+/// The worst element of one argument.
+struct GradError {
+  std::string op, argument;
+  std::string index;  ///< "[1, 0, 3]", or the direction in projection mode
+  double analytic = 0, numeric = 0;
+  double error = 0;  ///< max |analytic - numeric| over the argument / max |numeric| (absolute if numeric is all 0)
+};
+
+struct GradcheckOptions {
+  std::vector<std::string> names;  ///< of the arguments, for the report
+  double step = 1e-3;              ///< times max(1, |x|)
+  /// Arguments with more elements are checked along `directions` random directions instead of every element.
+  int64_t full_up_to = 4096;
+  int directions = 8;
+  uint64_t seed = 0;
+};
+
+struct GradcheckReport {
+  std::vector<GradError> arguments;
+  double worst() const;
+  /// A table: op, argument, index, analytic, numeric, error.
+  std::string text() const;
+};
+
+/// Compares backward with central differences (five-point stencil) for loss = sum of <output, fixed random weights>
+/// over all outputs of f. `inputs` are F64; each is perturbed. Runs backward twice and reports a difference in bits
+/// between the two as an infinite error. Throws Error if an input is not F64.
+GradcheckReport gradcheck(const std::string& op, const std::function<std::vector<Var>(const std::vector<Var>&)>& f,
+                          const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
+
+}  // namespace matmix

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "autograd/var.h"
+
+namespace matmix {
+
+/// The graph behind root, a line a node in order of creation: "%12 linear [4, 8, 16] <- %9, weight  (saves 2048 B)".
+std::string graph_text(const Var& root);
+/// The same for Graphviz.
+std::string graph_dot(const Var& root);
+
+struct SavedBytes {
+  int64_t calls = 0, bytes = 0;
+};
+/// Bytes kept for backward by each op recorded on this thread since the last reset (what MATMIX_TRACE=memory prints).
+const std::map<std::string, SavedBytes>& saved_bytes();
+void reset_saved_bytes();
+
+}  // namespace matmix

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace matmix {
+
+/// The content of a .safetensors file: 8 bytes little-endian header length, JSON header, data.
+/// Format: https://github.com/huggingface/safetensors
+struct TensorFile {
+  std::vector<std::pair<std::string, Tensor>> tensors;  ///< in file order (by offset)
+  std::map<std::string, std::string> metadata;
+
+  /// The tensor of that name; Error naming it and the nearest names present.
+  const Tensor& at(std::string_view name) const;
+  bool contains(std::string_view name) const;
+};
+
+/// Reads the whole file into CPU tensors (F64, F32, BF16, I64, I32, U8, BOOL; F16 and F8 are refused by name).
+/// Throws Error, never crashes, on: a short file, a header over 100 MB or past the end, JSON that is not an object,
+/// a repeated name, an unknown dtype, shape x dtype != bytes, offsets that overlap, leave holes or leave the file.
+TensorFile read_safetensors(const std::filesystem::path& path);
+
+/// Writes via a temporary name in the same folder, synced and renamed: a killed writer leaves the old file or the
+/// new one. Header padded with spaces to 8 bytes. CUDA tensors are copied to the host. Error on a repeated name or
+/// when the disk refuses.
+void write_safetensors(const std::filesystem::path& path, const TensorFile& file);
+
+/// Bytes to a file by the same rule: temporary name, fsync of file and folder, rename.
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+/// The whole file; Error naming the path and the system's reason.
+std::string read_file(const std::filesystem::path& path);
+
+}  // namespace matmix
