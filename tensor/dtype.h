@@ -18,9 +18,9 @@ namespace matmix {
 
 /// bfloat16: the upper half of an IEEE float32. Conversion rounds to nearest even; NaN stays NaN.
 struct bfloat16 {
-  uint16_t bits = 0;
+  uint16_t bits;
 
-  bfloat16() = default;
+  bfloat16() = default;  // as with float: indeterminate unless value-initialised, so arrays may be __shared__
   HOST_DEVICE explicit bfloat16(float x) {
     const uint32_t u = std::bit_cast<uint32_t>(x);
     bits = static_cast<uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? (u >> 16) | 0x40u
