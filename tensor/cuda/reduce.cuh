@@ -44,14 +44,15 @@ __device__ T block_reduce(T x, Op op) {
   static_assert(kThreads % kWarp == 0 && kThreads <= 1024, "a block is whole warps");
   constexpr int kWarps = kThreads / kWarp;
   x = warp_reduce(x, op);
-  if constexpr (kWarps == 1) return x;
-  __shared__ T partial[kWarps];
-  __syncthreads();
-  if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = x;
-  __syncthreads();
-  x = partial[0];
+  if constexpr (kWarps > 1) {
+    __shared__ T partial[kWarps];
+    __syncthreads();
+    if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = x;
+    __syncthreads();
+    x = partial[0];
 #pragma unroll
-  for (int w = 1; w < kWarps; ++w) x = op(x, partial[w]);
+    for (int w = 1; w < kWarps; ++w) x = op(x, partial[w]);
+  }
   return x;
 }
 template <int kThreads, class T>
