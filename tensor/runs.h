@@ -34,7 +34,7 @@ class Runs {
 
   /// [B, L] I32: which run each token is in, -1 at padding. Made on first use for each device, then kept.
   Tensor id(Device device) const;
-  /// [B, L] I32: tokens since the start of its run, -1 at padding.
+  /// [B, L] I32: tokens since the start of its run, 0 at padding (id() tells padding).
   Tensor position(Device device) const;
   /// The runs cut into chunks of at most Q tokens, no chunk across two runs: [chunks, 5] I64 rows
   /// (row, start, length, first chunk of its run, one past the last chunk of its run). Kept like id().

@@ -1,0 +1,115 @@
+#include "nn/parameter_store.h"
+
+#include <array>
+#include <unordered_map>
+
+#include "tensor/create.h"
+#include "tensor/transfer.h"
+
+namespace matmix::nn {
+namespace {
+
+constexpr int64_t kAlignBytes = 256;
+
+int64_t aligned(int64_t elements, DType dtype) {
+  // The BF16 shadow shares offsets with the master, so alignment is counted in its two bytes.
+  const int64_t step = kAlignBytes / static_cast<int64_t>(std::min<size_t>(size_of(dtype), 2));
+  return (elements + step - 1) / step * step;
+}
+
+}  // namespace
+
+ParameterStore::ParameterStore(Module& model, Device device, MathMode mode, uint64_t seed) : mode_(mode) {
+  lay_out(model);
+  const DType dtype = master_dtype(mode);
+  for (Tensor* flat : {&master_, &grad_, &m_, &v_}) *flat = zeros({length_}, dtype, device);
+  if (mode == MathMode::kBF16) shadow_ = zeros({length_}, DType::BF16, device);
+  for (const Entry& e : entries_) initialize(part(master_, e), e.init, {.seed = seed, .stream = stream_of(e.path)});
+  refresh_shadow();
+  bind(model);
+}
+
+void ParameterStore::lay_out(Module& model) {
+  std::unordered_map<const Parameter*, size_t> seen;
+  for_each_parameter(model, [&](const std::string& path, Parameter& p) {
+    const auto [at, is_new] = seen.emplace(&p, entries_.size());
+    if (!is_new) {
+      entries_[at->second].aliases.push_back(path);
+      return;
+    }
+    for (const Entry& e : entries_) require(e.path != path, "parameters", "two are named '", path, "'");
+    entries_.push_back({path, {}, p.shape(), length_, p.shape().numel(), p.decay(), p.init()});
+    length_ += aligned(p.shape().numel(), master_dtype(mode_));
+    const int64_t start = entries_.back().offset;
+    if (ranges_.empty() || ranges_.back().decay != p.decay())
+      ranges_.push_back({start, length_ - start, p.decay()});
+    else
+      ranges_.back().length = length_ - ranges_.back().start;
+  });
+}
+
+void ParameterStore::bind(Module& model) {
+  std::unordered_map<std::string, const Entry*> by_path;
+  for (const Entry& e : entries_) by_path[e.path] = &e;
+  for_each_parameter(model, [&](const std::string& path, Parameter& p) {
+    const auto found = by_path.find(path);
+    if (found == by_path.end()) return;
+    const Entry& e = *found->second;
+    p.master_ = part(master_, e);
+    auto sink = std::make_shared<Leaf>();
+    sink->name = path;
+    sink->grad_dtype = grad_.dtype();
+    sink->grad = part(grad_, e);
+    const bool shadowed = shadow_.defined() && p.operand() == Operand::kGemm;
+    p.var_ = Var(shadowed ? part(shadow_, e) : p.master_, std::move(sink));
+  });
+}
+
+int64_t ParameterStore::count() const {
+  int64_t n = 0;
+  for (const Entry& e : entries_) n += e.size;
+  return n;
+}
+
+Tensor ParameterStore::part(const Tensor& flat, const Entry& e) { return flat.narrow(0, e.offset, e.size).reshape(e.shape); }
+
+void ParameterStore::zero_grad() const { fill(grad_, 0); }
+
+void ParameterStore::refresh_shadow() const {
+  if (shadow_.defined()) copy(shadow_, master_);
+}
+
+void ParameterStore::save(TensorFile& file, bool with_optimizer) const {
+  for (const Entry& e : entries_) file.tensors.emplace_back(e.path, part(master_, e));
+  if (!with_optimizer) return;
+  for (const Entry& e : entries_) file.tensors.emplace_back("adam.m." + e.path, part(m_, e));
+  for (const Entry& e : entries_) file.tensors.emplace_back("adam.v." + e.path, part(v_, e));
+}
+
+void ParameterStore::load(const TensorFile& file, bool with_optimizer) const {
+  std::vector<std::pair<Tensor, Tensor>> moves;
+  const auto want = [&](const std::string& prefix, const Tensor& flat) {
+    for (const Entry& e : entries_) {
+      const Tensor& source = file.at(prefix + e.path);
+      require(source.shape() == e.shape, "load", "tensor '", prefix, e.path, "' must have shape ", e.shape, ", got ",
+              source.shape());
+      moves.emplace_back(part(flat, e), source);
+    }
+  };
+  want("", master_);
+  if (with_optimizer) {
+    want("adam.m.", m_);
+    want("adam.v.", v_);
+  }
+  for (const auto& [to, from] : moves) copy(to, from);
+  refresh_shadow();
+}
+
+std::string ParameterStore::describe() const {
+  std::string table;
+  for (const Entry& e : entries_)
+    table += text(e.path, "  ", e.shape, "  ", e.init, e.decay == Decay::kYes ? "  decay" : "  no decay", "\n");
+  return table;
+}
+
+}  // namespace matmix::nn
