@@ -58,9 +58,7 @@ void check(int index, const char* what, bool wait) {
   cuda_check(cudaGetLastError(), what);
   if (!wait) return;
   enter(index);
-  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-  cuda_check(cudaStreamIsCapturing(stream(), &capture), what);
-  if (capture == cudaStreamCaptureStatusNone) cuda_check(cudaStreamSynchronize(stream()), what);
+  if (!capturing()) cuda_check(cudaStreamSynchronize(stream()), what);
 }
 
 /// Relaxed: the pool may call cudaMalloc, which is no part of the graph, while the step is recorded.
@@ -103,6 +101,12 @@ cudaStream_t stream() {
   const auto i = static_cast<size_t>(index);
   std::call_once(made[i], [&] { cuda_check(cudaStreamCreateWithFlags(&streams[i], cudaStreamNonBlocking), "stream"); });
   return streams[i];
+}
+
+bool capturing() {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  cuda_check(cudaStreamIsCapturing(stream(), &status), "capture");
+  return status != cudaStreamCaptureStatusNone;
 }
 
 const Runtime kRuntime{

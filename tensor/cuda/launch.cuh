@@ -16,6 +16,9 @@ void cuda_check(cudaError_t status, const char* what);
 /// everything queued on a device runs in order. Not the default stream, so that it can be captured.
 cudaStream_t stream();
 
+/// True while work queued on stream() is recorded into a graph instead of run.
+bool capturing();
+
 /// Blocks of a 1-D grid that covers n items, at least 1 (a kernel tests its bounds, so n = 0 is no special case).
 /// Use: f<<<blocks(n, 256), 256, 0, stream()>>>(...);
 inline unsigned blocks(int64_t n, int64_t per_block) {
