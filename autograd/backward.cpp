@@ -1,9 +1,11 @@
 #include "autograd/backward.h"
 
+#include <algorithm>
 #include <queue>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "autograd/finite.h"
 #include "autograd/no_grad.h"
 #include "autograd/node.h"
 #include "tensor/create.h"
@@ -16,47 +18,77 @@ class BackwardWalk {
  public:
   explicit BackwardWalk(const BackwardOptions& options) : options_(options) {}
 
+  /// After an error nodes still wait: their half-made gradients must not meet a later walk.
+  ~BackwardWalk() {
+    while (!waiting_.empty()) clear(*pop());
+  }
+
   void start(const Var& root) {
     if (options_.on_final) count_uses(root.node());
-    root.node()->outputs_[static_cast<size_t>(root.slot())].grad = options_.seed;
     push(root.node());
+    root.node()->outputs_[static_cast<size_t>(root.slot())].grad = options_.seed;
   }
 
   void run() {
-    while (!waiting_.empty()) {
-      const std::shared_ptr<Node> node = waiting_.top();
-      waiting_.pop();
-      queued_.erase(node.get());
-      visit(*node);
-    }
+    while (!waiting_.empty()) visit(*pop());
   }
 
  private:
   struct Older {
     bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const { return a->id() < b->id(); }
   };
+  struct ClearAtEnd {
+    Node& node;
+    ~ClearAtEnd() { clear(node); }
+  };
+
+  static void clear(Node& node) {
+    for (auto& output : node.outputs_) output.grad = Tensor();
+  }
 
   void push(const std::shared_ptr<Node>& node) {
     if (queued_.insert(node.get()).second) waiting_.push(node);
   }
 
+  std::shared_ptr<Node> pop() {
+    std::shared_ptr<Node> node = waiting_.top();
+    waiting_.pop();
+    queued_.erase(node.get());
+    return node;
+  }
+
   void visit(Node& node) {
-    require(node.fn_ != nullptr, node.op(), "this graph was freed by an earlier backward; pass keep_graph to walk it twice");
+    const ClearAtEnd at_end{node};
+    for (const Edge& e : node.inputs())
+      if (e.node) push(e.node);
+    if (std::ranges::any_of(node.outputs_, [](const auto& output) { return output.grad.defined(); })) run_closure(node);
+    if (!options_.keep_graph) {
+      node.fn_ = nullptr;
+      node.grad_slot_ = nullptr;
+    }
+    if (options_.on_final)
+      for (const Edge& e : node.inputs())
+        if (e.leaf && --uses_[e.leaf.get()] == 0) options_.on_final(*e.leaf);
+  }
+
+  static void run_closure(Node& node) {
+    require(node.fn_ != nullptr, node.op(),
+            "this graph was freed by an earlier backward; pass keep_graph to walk it twice");
     Backward context(node);
     try {
       node.fn_(context);
+      if (Tripwire::active()) check_leaves(node);
     } catch (const CudaError&) {
       throw;
     } catch (const Error& error) {
       throw Error(text("backward of ", node.op(), node.path().empty() ? "" : " in ", node.path(), ": ", error.what()));
     }
-    for (auto& output : node.outputs_) output.grad = Tensor();
-    if (!options_.keep_graph) node.fn_ = nullptr;
+  }
+
+  /// Gradients that the closure added in place (Backward::sum) never passed give().
+  static void check_leaves(const Node& node) {
     for (const Edge& e : node.inputs())
-      if (e.node) push(e.node);
-    if (options_.on_final)
-      for (const Edge& e : node.inputs())
-        if (e.leaf && --uses_[e.leaf.get()] == 0) options_.on_final(*e.leaf);
+      if (e.leaf) check_finite("tripwire", "", text("gradient of '", e.leaf->name, "'").c_str(), e.leaf->grad);
   }
 
   void count_uses(const std::shared_ptr<Node>& root) {
@@ -78,15 +110,28 @@ class BackwardWalk {
   std::unordered_map<const Leaf*, int64_t> uses_;
 };
 
-void backward(const Var& root, const BackwardOptions& given) {
-  require(root.node() != nullptr, "backward", "root has no history: ", root);
+namespace {
+
+/// A leaf as root: the walk needs a node to start from.
+Var with_node(const Var& root) {
+  if (root.node()) return root;
+  const WithGrad recording;
+  return record("backward", {root}, root.value(), [](Backward& b) { b.give(0, b.dy()); });
+}
+
+}  // namespace
+
+void backward(const Var& given_root, const BackwardOptions& given) {
+  require(given_root.requires_grad(), "backward", "root must depend on a leaf, got the constant ", given_root);
+  const Var root = with_node(given_root);
   BackwardOptions options = given;
   if (!options.seed.defined()) {
     require(root.numel() == 1, "backward", "root must have one element without a seed, got ", root);
     options.seed = full(root.shape(), 1, root.dtype(), root.device());
   }
-  require(options.seed.shape() == root.shape(), "backward", "seed must have root's shape ", root.shape(), ", got ",
-          options.seed.shape());
+  const Tensor& seed = options.seed;
+  require(seed.shape() == root.shape() && seed.dtype() == root.dtype() && seed.device() == root.device(), "backward",
+          "seed must be like root, ", root.value(), ", got ", seed);
   const NoGrad no_history;
   BackwardWalk walk(options);
   walk.start(root);

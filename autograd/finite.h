@@ -4,7 +4,7 @@
 
 namespace matmix {
 
-/// Under an active Tripwire: throws Error "<op> in <path>: <what> is <value> at <index>; ..." if a floating x has a
+/// What an active Tripwire does: throws Error "<op> in <path>: <what> is <value> at <index>; ..." if a floating x has a
 /// NaN or an infinity. Reads the whole tensor on the host.
 void check_finite(const char* op, const std::string& path, const char* what, const Tensor& x);
 

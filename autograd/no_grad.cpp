@@ -23,6 +23,9 @@ PathScope::PathScope(std::string_view name) : outer_length_(path.size()) {
 }
 PathScope::~PathScope() { path.resize(outer_length_); }
 
+AtPath::AtPath(std::string at) : outer_(std::exchange(path, std::move(at))) {}
+AtPath::~AtPath() { path = std::move(outer_); }
+
 Tripwire::Tripwire(bool on) : outer_(std::exchange(tripwire, on)) {}
 Tripwire::~Tripwire() { tripwire = outer_; }
 bool Tripwire::active() { return tripwire; }

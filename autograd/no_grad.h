@@ -44,6 +44,18 @@ class PathScope {
   size_t outer_length_;
 };
 
+/// While it lives, `path` is the path, whatever it was outside (recomputation in a checkpoint).
+class AtPath {
+ public:
+  explicit AtPath(std::string path);
+  ~AtPath();
+  AtPath(const AtPath&) = delete;
+  AtPath& operator=(const AtPath&) = delete;
+
+ private:
+  std::string outer_;
+};
+
 /// While it lives, every value an op makes and every gradient a closure gives on this thread is checked for NaN and
 /// infinity (waits for the device each time); Error naming op, module path, tensor and first bad index.
 class Tripwire {

@@ -15,7 +15,8 @@ class Backward;
 /// Computes the gradients of an op's inputs from those of its outputs, by calling Backward's members.
 using BackwardFn = std::function<void(Backward&)>;
 /// For an op whose outputs are views of one tensor (split): the view of the shared gradient buffer that output
-/// `slot`'s gradient lives in, so that it is written in place and never gathered.
+/// `slot`'s gradient lives in, so that it is written in place and never gathered. The op's closure takes the buffer
+/// (the next walk gets a new one) and zeroes the places of outputs whose dy is undefined.
 using GradSlot = std::function<Tensor(int slot)>;
 
 /// What autograd keeps of an input: where its gradient goes and how that must look. Never its value.
@@ -47,6 +48,7 @@ class Node {
   /// Grows with creation, so inputs have smaller ids: descending order of ids is a topological order.
   uint64_t id() const { return id_; }
   const std::vector<Edge>& inputs() const { return inputs_; }
+  int outputs() const { return static_cast<int>(outputs_.size()); }
   const Shape& output_shape(int slot) const { return outputs_[static_cast<size_t>(slot)].shape; }
   /// Bytes that the closure keeps (the Saved it captured).
   int64_t saved_bytes() const { return saved_bytes_; }
@@ -56,8 +58,6 @@ class Node {
   friend class BackwardWalk;
   struct Output {
     Shape shape;
-    DType grad_dtype;
-    Device device;
     Tensor grad;
   };
 
@@ -77,26 +77,29 @@ class Backward {
   explicit Backward(Node& node) : node_(node) {}
 
   /// d(loss)/d(output slot): has the output's shape, dtype and device, any strides. Undefined if nothing used that
-  /// output (only ops with several outputs see this).
+  /// output; a closure runs only if at least one is defined, so only ops with several outputs see this.
   const Tensor& dy(int slot = 0) const { return node_.outputs_[static_cast<size_t>(slot)].grad; }
   /// Whether anybody wants the gradient of input i; skip the work if not.
   bool needs(int input) const { return edge(input).needed(); }
   /// An uninitialised tensor of input i's shape and gradient dtype for a kernel to write dx into; give() it then.
-  /// For the first gradient of a view it is the view's place in the shared buffer, so it may have strides; its rows
-  /// are dense if the view's were.
+  /// Undefined if input i needs no gradient. For the first gradient of a view it is the view's place in the shared
+  /// buffer, so it may have strides; its rows are dense if the view's were.
   Tensor target(int input) const;
   /// Where input i's gradient may be added to in place (kernel does dx += ...), if such a place exists already: a
-  /// parameter's flat gradient. A closure that used it calls nothing more for that input.
+  /// parameter's flat gradient. A closure that used it calls nothing more for that input. Neither this nor target()
+  /// gives the same place to two inputs of one node.
   std::optional<Tensor> sum(int input) const;
   /// Hands over dx: of input i's shape, or of a shape it was broadcast to (then summed back); any floating dtype.
   void give(int input, const Tensor& dx) const;
 
  private:
   const Edge& edge(int input) const { return node_.inputs_[static_cast<size_t>(input)]; }
+  bool twice(int input) const;
   Node& node_;
 };
 
-/// A tensor kept for backward, by name. get() throws Error naming op and tensor if it was changed in place since.
+/// A tensor kept for backward, by name. get() throws Error naming the tensor if it was changed in place since;
+/// backward adds the op.
 /// A closure's captures of Saved are the list of activations kept.
 class Saved {
  public:
@@ -114,7 +117,7 @@ class Saved {
 /// Turns an op's result into a Var with history: constant if gradients are off (NoGrad) or no input wants one.
 /// Every op ends in this call. Checks the result under the tripwire, naming op, module path and first bad index.
 Var record(const char* op, const std::vector<Var>& inputs, const Tensor& output, BackwardFn fn);
-/// Several outputs that share one node and one closure.
+/// Several outputs that share one node and one closure. Outputs that are undefined or not floating are constants.
 std::vector<Var> record(const char* op, const std::vector<Var>& inputs, const std::vector<Tensor>& outputs,
                         BackwardFn fn, GradSlot grad_slot = nullptr);
 

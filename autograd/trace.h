@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -7,7 +8,9 @@
 
 namespace matmix {
 
-/// The graph behind root, a line a node in order of creation: "%12 linear [4, 8, 16] <- %9, weight  (saves 2048 B)".
+/// The graph behind root, a line a node in order of creation, numbered within this text:
+///   %3 linear [4, 8, 16] <- %2.1, 'weight'  (in encoder.layers.0, saves 2048 B)
+/// %2.1 is output 1 of node %2, which has several; an input without gradient is "constant".
 std::string graph_text(const Var& root);
 /// The same for Graphviz.
 std::string graph_dot(const Var& root);

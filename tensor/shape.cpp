@@ -65,6 +65,15 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view where) {
   return out;
 }
 
+Shape unravel(int64_t flat, const Shape& shape) {
+  Shape index = shape;
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    index[i] = flat % shape[i];
+    flat /= shape[i];
+  }
+  return index;
+}
+
 int normalize_axis(int axis, int rank, std::string_view where) {
   require(axis >= -rank && axis < rank, where, "axis must be in [", -rank, ", ", rank, "), got ", axis);
   return axis < 0 ? axis + rank : axis;

@@ -47,6 +47,8 @@ std::string to_string(const Shape& shape);
 Shape contiguous_strides(const Shape& shape);
 /// The common shape of a and b by NumPy's rule (align right, 1 stretches); Error naming both otherwise.
 Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view where);
+/// The index in `shape` of element `flat` of the row-major order.
+Shape unravel(int64_t flat, const Shape& shape);
 /// axis in [-rank, rank) -> [0, rank); Error "<where>: axis must be in [-rank, rank), got axis".
 int normalize_axis(int axis, int rank, std::string_view where);
 
