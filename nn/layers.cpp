@@ -8,7 +8,8 @@
 namespace matmix::nn {
 
 Linear::Linear(int64_t in, int64_t out, const Options& options)
-    : weight({out, in}, options.init.value_or(Init::linear_uniform(in)), Decay::kYes, Operand::kGemm), options_(options) {
+    : weight({out, in}, options.init.value_or(Init::linear_uniform(in)), Decay::kYes, Operand::kGemm),
+      options_(options) {
   require(in > 0 && out > 0, "linear", "widths must be positive, got ", in, " -> ", out);
   if (options.bias) bias = Parameter({out}, Init::zeros(), Decay::kNo);
 }

@@ -71,7 +71,9 @@ int64_t ParameterStore::count() const {
   return n;
 }
 
-Tensor ParameterStore::part(const Tensor& flat, const Entry& e) { return flat.narrow(0, e.offset, e.size).reshape(e.shape); }
+Tensor ParameterStore::part(const Tensor& flat, const Entry& e) {
+  return flat.narrow(0, e.offset, e.size).reshape(e.shape);
+}
 
 void ParameterStore::zero_grad() const { fill(grad_, 0); }
 

@@ -10,10 +10,10 @@
 
 namespace matmix::nn {
 
-/// All parameters of one model in flat buffers, in visit() order, each aligned to 256 bytes: master values and gradients
-/// (F32; F64 in f64 mode), the BF16 shadow that GEMMs read in bf16 mode, and Adam's m and v. Optimiser, clipping, all-reduce and
-/// saving are loops over ranges. Alignment gaps hold zeros and stay zero. A parameter visited under two paths is one entry.
-/// The model must outlive the store or not be used after it.
+/// All parameters of one model in flat buffers, in visit() order, each aligned to 256 bytes: master values and
+/// gradients (F32; F64 in f64 mode), the BF16 shadow that GEMMs read in bf16 mode, and Adam's m and v. Optimiser,
+/// clipping, all-reduce and saving are loops over ranges. Alignment gaps hold zeros and stay zero. A parameter visited
+/// under two paths is one entry. The model must outlive the store or not be used after it.
 class ParameterStore {
  public:
   struct Entry {

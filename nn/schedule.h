@@ -4,8 +4,9 @@
 
 namespace matmix::nn {
 
-/// Learning rate as a function of the step: linear from 0 to `peak` over `warmup` steps, then linear to `final_fraction` * peak
-/// at step `total`; constant afterwards. Step s uses the value at s + 1 of warm-up, so that the first step moves.
+/// Learning rate as a function of the step: linear from 0 to `peak` over `warmup` steps, then linear to
+/// `final_fraction` * peak at step `total`; constant afterwards. Step s uses the value at s + 1 of warm-up, so that the
+/// first step moves.
 struct WarmupLinear {
   double peak = 1e-3;
   int64_t warmup = 0, total = 1;

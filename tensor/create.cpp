@@ -57,6 +57,13 @@ Tensor arange(int64_t n, DType dtype, Device device) {
   return to(cast(x, dtype), device);
 }
 
+Tensor eye(int64_t n, DType dtype, Device device) {
+  // In rows of n + 1 the ones stand in column 0.
+  const Tensor x = zeros({n, n + 1}, dtype, device);
+  fill(x.narrow(1, 0, 1), 1);
+  return x.reshape({n * (n + 1)}).narrow(0, 0, n * n).reshape({n, n});
+}
+
 Tensor empty_like(const Tensor& x) { return empty(x.shape(), x.dtype(), x.device()); }
 Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype(), x.device()); }
 

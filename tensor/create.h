@@ -13,6 +13,8 @@ Tensor zeros(const Shape& shape, DType dtype, Device device = kCpu);
 Tensor full(const Shape& shape, double value, DType dtype, Device device = kCpu);
 /// 0, 1, ..., n - 1.
 Tensor arange(int64_t n, DType dtype, Device device = kCpu);
+/// The n x n identity.
+Tensor eye(int64_t n, DType dtype, Device device = kCpu);
 /// Contiguous, of x's shape, dtype and device.
 Tensor empty_like(const Tensor& x);
 Tensor zeros_like(const Tensor& x);

@@ -5,8 +5,7 @@
 namespace matmix::nn {
 
 struct Encoder::Mlp final : Module {
-  Mlp(int64_t d_model, int64_t width)
-      : up(d_model, width, {.act = Activation::kGelu}), down(width, d_model) {}
+  Mlp(int64_t d_model, int64_t width) : up(d_model, width, {.act = Activation::kGelu}), down(width, d_model) {}
   Var forward(const Var& x) const {
     const ModuleScope scope(*this);
     return down.forward(up.forward(x));

@@ -33,8 +33,8 @@ class Encoder final : public Module {
  public:
   Encoder(const EncoderOptions& options, const MixerFactory& make_mixer);
 
-  /// x [B, L, d_model] in the master dtype, the first value of the residual stream. Returns [B, L, d_model] in activation
-  /// dtype `out`.
+  /// x [B, L, d_model] in the master dtype, the first value of the residual stream. Returns [B, L, d_model] in
+  /// activation dtype `out`.
   Var forward(const Var& x, const Runs& runs, DType out, const ForwardContext& context) const;
   void visit(Visitor& v) override;
 
