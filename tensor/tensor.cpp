@@ -1,5 +1,6 @@
 #include "tensor/tensor.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace matmix {
@@ -134,6 +135,20 @@ Tensor Tensor::expand(const Shape& shape) const {
   const int lead = shape.rank() - rank();
   for (int i = 0; i < shape.rank(); ++i)
     strides[i] = i < lead || (shape_[i - lead] == 1 && shape[i] != 1) ? 0 : strides_[i - lead];
+  return Tensor(storage_, offset_, shape, strides, dtype_);
+}
+
+Tensor Tensor::strided(const Shape& shape, const Shape& strides) const {
+  require(shape.rank() == strides.rank(), "strided", "shape and strides must have one rank, got ", shape, " and ",
+          strides);
+  int64_t last = offset_;
+  for (int i = 0; i < shape.rank(); ++i) {
+    require(strides[i] >= 0, "strided", "strides must not be negative, got ", strides);
+    last += std::max<int64_t>(shape[i] - 1, 0) * strides[i];
+  }
+  const auto held = static_cast<int64_t>(storage_->bytes() / size_of(dtype_));
+  require(shape.numel() == 0 || last < held, "strided", shape, " with strides ", strides, " leaves the ", held,
+          " elements under ", *this);
   return Tensor(storage_, offset_, shape, strides, dtype_);
 }
 

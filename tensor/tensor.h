@@ -69,6 +69,8 @@ class Tensor {
   Tensor select(int axis, int64_t index) const;
   /// Broadcast to shape with stride 0 (NumPy's rule).
   Tensor expand(const Shape& shape) const;
+  /// Any window that starts at the same element: shape and strides (not negative) as given, inside the bytes.
+  Tensor strided(const Shape& shape, const Shape& strides) const;
   Tensor unsqueeze(int axis) const;
   Tensor squeeze(int axis) const;
 

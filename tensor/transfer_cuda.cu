@@ -1,6 +1,6 @@
 #include "tensor/cuda/launch.cuh"
+#include "tensor/cuda/walk.cuh"
 #include "tensor/transfer_kernels.h"
-#include "tensor/walk.h"
 
 namespace matmix::cuda {
 namespace {
@@ -11,26 +11,16 @@ constexpr int kTile = 32;
 constexpr int kTileRows = 8;  // rows of a tile that its block moves at a time
 
 // Strided copy with cast.               dst[walk.a . i] = src[walk.b . i] for every index i of walk.shape
-// Owns:    block = 1024 consecutive elements of the walk, thread = 4 of them, 256 apart, so that a warp's are
-// neighbours. Traffic: reads and writes n elements; one 32-bit division an axis but the first: bound by memory where
-// the last
-//          axis is dense in both.           Syncs: none.
-// Requires: rank >= 1 and n < 2^31 (offsets are 64-bit).
+// Owns:    block = 1024 consecutive elements of the walk, thread = 4 of them, 256 apart, so that a warp's are neighbours.
+// Traffic: reads and writes n elements: bound by memory where the last axis is dense in both.      Syncs: none.
 template <class D, class S>
-__global__ void copy_kernel(D* __restrict__ dst, const S* __restrict__ src, const Walk walk, uint32_t n) {
+__global__ void copy_kernel(D* __restrict__ dst, const S* __restrict__ src, const Walk walk, int64_t n) {
 #pragma unroll
   for (int k = 0; k < kPerThread; ++k) {
-    uint32_t rest = (blockIdx.x * kPerThread + k) * kThreads + threadIdx.x;
-    if (rest >= n) return;
-    int64_t to = 0, from = 0;
-    for (int axis = walk.shape.rank() - 1; axis > 0; --axis) {
-      const auto size = static_cast<uint32_t>(walk.shape[axis]);
-      const uint32_t quotient = rest / size, i = rest - quotient * size;
-      to += i * walk.a[axis];
-      from += i * walk.b[axis];
-      rest = quotient;
-    }
-    dst[to + rest * walk.a[0]] = static_cast<D>(src[from + rest * walk.b[0]]);
+    const int64_t i = (int64_t{blockIdx.x} * kPerThread + k) * kThreads + threadIdx.x;
+    if (i >= n) return;
+    const Offsets at = offsets_of(i, walk);
+    dst[at.a] = static_cast<D>(src[at.b]);
   }
 }
 
@@ -62,22 +52,10 @@ __global__ void transpose_kernel(T* __restrict__ dst, const T* __restrict__ src,
   }
 }
 
-/// Launches parts of fewer than 2^31 elements each.
 template <class D, class S>
-void copy_walk(D* dst, const S* src, Walk walk) {
-  constexpr int64_t kMaxItems = int64_t{1} << 30;
+void copy_walk(D* dst, const S* src, const Walk& walk) {
   const int64_t n = walk.shape.numel();
-  if (n <= kMaxItems) {
-    copy_kernel<<<blocks(n, kThreads * kPerThread), kThreads, 0, stream()>>>(dst, src, walk, static_cast<uint32_t>(n));
-    return;
-  }
-  int axis = 0;
-  while (walk.shape[axis] == 1) ++axis;
-  const int64_t size = walk.shape[axis], half = size / 2;
-  walk.shape[axis] = half;
-  copy_walk(dst, src, walk);
-  walk.shape[axis] = size - half;
-  copy_walk(dst + half * walk.a[axis], src + half * walk.b[axis], walk);
+  copy_kernel<<<blocks(n, kThreads * kPerThread), kThreads, 0, stream()>>>(dst, src, walk, n);
 }
 
 /// True if transpose_kernel does the walk, and is worth it.
