@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cmath>
+
+#include "tensor/kernel.h"
+#include "tensor/random.h"
+
+namespace matmix {
+
+/// The one rounding of the product and sum, fused on every device: so all agree in every bit.
+HOST_DEVICE inline double uniform_between(double low, double high, uint32_t bits) {
+  return std::fma(high - low, static_cast<double>(to_uniform(bits)), low);
+}
+
+/// x[i] = uniform_between(low, high, random_bits(key, i)), x contiguous.
+namespace cpu {
+void random_uniform(const Tensor& x, double low, double high, const RandomKey& key);
+}
+namespace cuda {
+void random_uniform(const Tensor& x, double low, double high, const RandomKey& key);
+}
+inline constexpr Kernel kRandomUniform{"random_uniform", cpu::random_uniform, IF_CUDA(cuda::random_uniform)};
+
+}  // namespace matmix
