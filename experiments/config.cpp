@@ -1,0 +1,277 @@
+#include "experiments/config.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "tensor/safetensors.h"
+
+namespace matmix::experiments {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+int64_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<int64_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 0; i < a.size(); ++i) {
+    int64_t diagonal = std::exchange(row[0], static_cast<int64_t>(i) + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const int64_t replaced = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+/// Reads the fields of one JSON object into a struct and refuses what it does not know.
+class Reader {
+ public:
+  Reader(const Json& object, std::string where, std::string path)
+      : object_(object), where_(std::move(where)), path_(std::move(path)) {
+    require(object.is_object(), where_, path_.empty() ? "the config" : path_, " must be an object, got ",
+            object.type_name());
+  }
+
+  template <class T>
+  void operator()(const char* key, T& field) {
+    known_.push_back(key);
+    const auto found = object_.find(key);
+    if (found != object_.end()) read(*found, join(key), field);
+  }
+
+  void finish() const {
+    for (const auto& [key, value] : object_.items()) {
+      if (std::ranges::find(known_, key) != known_.end()) continue;
+      const auto nearest = std::ranges::min_element(known_, {}, [&](const auto& k) { return edit_distance(k, key); });
+      fail(where_, "unknown key ", join(key), "; the nearest known one is ", join(*nearest));
+    }
+  }
+
+ private:
+  std::string join(std::string_view key) const {
+    return path_.empty() ? std::string(key) : text(path_, ".", key);
+  }
+  void expect(bool ok, const Json& value, const std::string& path, const char* what) const {
+    require(ok, where_, path, " must be ", what, ", got ", value.dump());
+  }
+  void read(const Json& value, const std::string& path, std::string& field) const {
+    expect(value.is_string(), value, path, "a string");
+    field = value.get<std::string>();
+  }
+  void read(const Json& value, const std::string& path, bool& field) const {
+    expect(value.is_boolean(), value, path, "true or false");
+    field = value.get<bool>();
+  }
+  void read(const Json& value, const std::string& path, double& field) const {
+    expect(value.is_number(), value, path, "a number");
+    field = value.get<double>();
+  }
+  void read(const Json& value, const std::string& path, int64_t& field) const {
+    expect(value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX), value, path,
+           "a whole number");
+    field = value.get<int64_t>();
+  }
+  template <class Section>
+  void read(const Json& value, const std::string& path, Section& section) const {
+    Reader inner(value, where_, path);
+    fields(inner, section);
+    inner.finish();
+  }
+
+  const Json& object_;
+  std::string where_, path_;
+  std::vector<std::string> known_;
+};
+
+/// Writes the same fields.
+class Writer {
+ public:
+  template <class T>
+  void operator()(const char* key, T& field) {
+    if constexpr (requires(Writer& w) { fields(w, field); }) {
+      Writer inner;
+      fields(inner, field);
+      object[key] = inner.object;
+    } else {
+      object[key] = field;
+    }
+  }
+  Json object = Json::object();
+};
+
+// Each section lists its fields once, for reading and writing.
+
+template <class Io>
+void fields(Io& io, DataConfig& c) {
+  io("kind", c.kind);
+  io("path", c.path);
+  io("tokenizer", c.tokenizer);
+  io("layout", c.layout);
+  io("max_len", c.max_len);
+  io("mask_rate", c.mask_rate);
+  io("whole_word", c.whole_word);
+  io("heldout", c.heldout);
+  io("pairs", c.pairs);
+  io("queries", c.queries);
+  io("keys", c.keys);
+  io("values", c.values);
+  io("heldout_rows", c.heldout_rows);
+  io("seed", c.seed);
+}
+
+template <class Io>
+void fields(Io& io, MixerConfig& c) {
+  io("name", c.name);
+  io("source", c.source);
+  io("state", c.state);
+  io("groups", c.groups);
+  io("qk_dim", c.qk_dim);
+  io("Q", c.Q);
+  io("expand", c.expand);
+  io("headdim", c.headdim);
+  io("conv_width", c.conv_width);
+  io("conv_causal", c.conv_causal);
+  io("conv_act", c.conv_act);
+  io("gate", c.gate);
+  io("norm", c.norm);
+  io("residual_v", c.residual_v);
+}
+
+template <class Io>
+void fields(Io& io, ModelConfig& c) {
+  io("d_model", c.d_model);
+  io("layers", c.layers);
+  io("mlp_width", c.mlp_width);
+  io("max_positions", c.max_positions);
+  io("dropout", c.dropout);
+  io("norm", c.norm);
+  io("mixer", c.mixer);
+}
+
+template <class Io>
+void fields(Io& io, TrainConfig& c) {
+  io("batch", c.batch);
+  io("steps", c.steps);
+  io("lr", c.lr);
+  io("warmup", c.warmup);
+  io("final_fraction", c.final_fraction);
+  io("weight_decay", c.weight_decay);
+  io("beta1", c.beta1);
+  io("beta2", c.beta2);
+  io("eps", c.eps);
+  io("max_grad_norm", c.max_grad_norm);
+  io("log_every", c.log_every);
+  io("evaluate_every", c.evaluate_every);
+  io("checkpoint_every", c.checkpoint_every);
+  io("evaluate_rows", c.evaluate_rows);
+  io("graph", c.graph);
+  io("dtype", c.dtype);
+  io("device", c.device);
+  io("seed", c.seed);
+}
+
+template <class Io>
+void fields(Io& io, Config& c) {
+  io("name", c.name);
+  io("data", c.data);
+  io("model", c.model);
+  io("train", c.train);
+}
+
+Json parse(const std::string& text, const std::string& where) {
+  try {
+    return Json::parse(text);
+  } catch (const Json::parse_error& error) {
+    const size_t at = std::min(error.byte, text.size());
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    fail(where, "line ", line, " is not JSON: ", std::string_view(error.what()).substr(std::string_view(error.what()).rfind(": ") + 2));
+  }
+}
+
+/// The objects of `over` go into those of `under`; everything else replaces.
+void merge(Json& under, const Json& over) {
+  for (const auto& [key, value] : over.items()) {
+    if (value.is_object() && under.contains(key) && under[key].is_object())
+      merge(under[key], value);
+    else
+      under[key] = value;
+  }
+}
+
+Json read_with_bases(const std::filesystem::path& path, std::vector<std::filesystem::path>& open) {
+  const std::filesystem::path absolute = std::filesystem::weakly_canonical(path);
+  require(std::ranges::find(open, absolute) == open.end(), path.string(), "is its own base");
+  open.push_back(absolute);
+  Json config = parse(read_file(path), path.string());
+  require(config.is_object(), path.string(), "the config must be an object, got ", config.type_name());
+  if (!config.contains("base")) return config;
+  require(config["base"].is_string(), path.string(), "base must be a string, got ", config["base"].dump());
+  Json under = read_with_bases(path.parent_path() / config["base"].get<std::string>(), open);
+  config.erase("base");
+  merge(under, config);
+  return under;
+}
+
+void apply(Json& config, const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  require(equals != std::string::npos && equals > 0, "--set", "must be path=value, got '", assignment, "'");
+  Json* at = &config;
+  std::string path = assignment.substr(0, equals);
+  for (size_t dot; (dot = path.find('.')) != std::string::npos; path = path.substr(dot + 1)) {
+    at = &(*at)[path.substr(0, dot)];
+    require(at->is_null() || at->is_object(), "--set", "'", assignment, "' goes through a value that is no object");
+  }
+  const std::string value = assignment.substr(equals + 1);
+  (*at)[path] = Json::accept(value) ? Json::parse(value) : Json(value);
+}
+
+void check(const Config& c, const std::string& where) {
+  const auto positive = [&](const char* path, int64_t x) {
+    require(x > 0, where, path, " must be positive, got ", x);
+  };
+  positive("data.max_len", c.data.max_len);
+  positive("model.d_model", c.model.d_model);
+  positive("train.batch", c.train.batch);
+  positive("train.steps", c.train.steps);
+  positive("train.log_every", c.train.log_every);
+  positive("train.evaluate_every", c.train.evaluate_every);
+  positive("train.checkpoint_every", c.train.checkpoint_every);
+  positive("train.evaluate_rows", c.train.evaluate_rows);
+  require(c.model.layers >= 0, where, "model.layers must not be negative, got ", c.model.layers);
+  require(c.train.lr > 0, where, "train.lr must be positive, got ", c.train.lr);
+  require(c.data.mask_rate > 0 && c.data.mask_rate < 1, where, "data.mask_rate must be in (0, 1), got ",
+          c.data.mask_rate);
+  require(c.model.dropout >= 0 && c.model.dropout < 1, where, "model.dropout must be in [0, 1), got ",
+          c.model.dropout);
+}
+
+Config from_json(const Json& object, const std::string& where) {
+  Config config;
+  Reader reader(object, where, "");
+  fields(reader, config);
+  reader.finish();
+  check(config, where);
+  return config;
+}
+
+}  // namespace
+
+Config read_config(const std::filesystem::path& path, const std::vector<std::string>& set) {
+  std::vector<std::filesystem::path> open;
+  Json object = read_with_bases(path, open);
+  for (const std::string& assignment : set) apply(object, assignment);
+  return from_json(object, path.string());
+}
+
+Config parse_config(const std::string& text, const std::string& where) { return from_json(parse(text, where), where); }
+
+std::string to_json(const Config& config) {
+  Writer writer;
+  Config copy = config;
+  fields(writer, copy);
+  return writer.object.dump(2) + "\n";
+}
+
+}  // namespace matmix::experiments

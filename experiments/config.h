@@ -1,0 +1,78 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace matmix::experiments {
+
+struct DataConfig {
+  std::string kind = "glosses";  ///< glosses, text, recall
+  std::string path = "/usr/share/wordnet";  ///< WordNet's folder, or a plain text file
+  std::string tokenizer = "bytes";
+  std::string layout = "padded";  ///< padded, packed, full
+  int64_t max_len = 128;          ///< tokens a row
+  double mask_rate = 0.15;
+  bool whole_word = true;
+  double heldout = 0.05;  ///< share of texts held out
+  int64_t pairs = 4, queries = 4, keys = 64, values = 64;  ///< recall
+  int64_t heldout_rows = 512;  ///< recall: rows made to judge by
+  int64_t seed = 0;
+};
+
+struct MixerConfig {
+  std::string name = "quasiseparable";
+  std::string source = "projected";  ///< projected, table
+  int64_t state = 16, groups = 1, qk_dim = 16, Q = 64;
+  int64_t expand = 2, headdim = 32;
+  int64_t conv_width = 7;
+  bool conv_causal = false;
+  std::string conv_act = "silu";
+  std::string gate = "after_norm";  ///< none, after_norm, before_norm
+  bool norm = true;
+  bool residual_v = false;
+};
+
+struct ModelConfig {
+  int64_t d_model = 128, layers = 4;
+  int64_t mlp_width = 0;
+  int64_t max_positions = 0;
+  double dropout = 0;
+  std::string norm = "layer";  ///< layer, rms
+  MixerConfig mixer;
+};
+
+struct TrainConfig {
+  int64_t batch = 32;  ///< rows a step
+  int64_t steps = 1000;
+  double lr = 2e-3;
+  int64_t warmup = 100;
+  double final_fraction = 0;
+  double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, max_grad_norm = 1;
+  int64_t log_every = 50, evaluate_every = 500, checkpoint_every = 500;
+  int64_t evaluate_rows = 512;  ///< held-out rows judged at evaluate_every; all of them at the end
+  bool graph = true;            ///< on CUDA, with full rows: capture the step and replay it
+  std::string dtype = "f32";    ///< f64, f32, tf32, bf16
+  std::string device = "cpu";
+  int64_t seed = 0;
+};
+
+/// One run, complete: every value that can change a result.
+struct Config {
+  std::string name = "run";
+  DataConfig data;
+  ModelConfig model;
+  TrainConfig train;
+};
+
+/// Reads a JSON object. "base": "other.json" (relative to this file) is read first and overridden, as deep as it goes.
+/// `set` are "model.mixer.state=32" overrides: the value is JSON, or else a string. Missing keys keep their defaults.
+/// Error, one sentence with file and JSON path: unknown key (with the nearest known one), wrong type, bad JSON, a circle of
+/// bases, a value out of range.
+Config read_config(const std::filesystem::path& path, const std::vector<std::string>& set = {});
+/// The same from text; `where` stands for the file in messages. "base" is refused.
+Config parse_config(const std::string& text, const std::string& where);
+/// Every field, as JSON that read_config reads back to the same value.
+std::string to_json(const Config& config);
+
+}  // namespace matmix::experiments

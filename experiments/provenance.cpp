@@ -1,0 +1,47 @@
+#include "experiments/provenance.h"
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "tensor/device.h"
+#include "tensor/error.h"
+
+namespace matmix::experiments {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  char buffer[32];
+  std::strftime(buffer, sizeof buffer, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
+  return buffer;
+}
+
+Json made_by(const std::string& device) {
+  return {{"version", MATMIX_VERSION},
+          {"commit", MATMIX_COMMIT},
+          {"compiler", "g++ " __VERSION__},
+          {"device", device_name(parse_device(device))},
+          {"date", today()}};
+}
+
+}  // namespace
+
+std::string provenance_json(const std::string& device) { return made_by(device).dump(); }
+
+std::string with_provenance(const std::string& config_json, const std::string& device) {
+  Json config = Json::parse(config_json);
+  config["made_by"] = made_by(device);
+  return config.dump(2) + "\n";
+}
+
+std::string without_provenance(const std::string& config_json) {
+  Json config = Json::parse(config_json, nullptr, false);
+  if (config.is_object()) config.erase("made_by");
+  return config.is_discarded() ? config_json : config.dump(2);
+}
+
+std::string version_text() { return "matmix " MATMIX_VERSION " (" MATMIX_COMMIT "), g++ " __VERSION__; }
+
+}  // namespace matmix::experiments
