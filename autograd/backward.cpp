@@ -9,6 +9,7 @@
 #include "autograd/no_grad.h"
 #include "autograd/node.h"
 #include "tensor/create.h"
+#include "tensor/transfer.h"
 
 namespace matmix {
 
@@ -26,7 +27,9 @@ class BackwardWalk {
   void start(const Var& root) {
     if (options_.on_final) count_uses(root.node());
     push(root.node());
-    root.node()->outputs_[static_cast<size_t>(root.slot())].grad = options_.seed;
+    Tensor& grad = root.node()->outputs_[static_cast<size_t>(root.slot())].grad;
+    grad = root.node()->grad_slot_ ? root.node()->grad_slot_(root.slot()) : options_.seed;
+    copy(grad, options_.seed);
   }
 
   void run() {

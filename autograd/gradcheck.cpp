@@ -138,7 +138,8 @@ class Gradcheck {
 
   static double slope(const Values& gradient, const Probe& probe) {
     double sum = 0;
-    for (size_t i = 0; i < gradient.size(); ++i) sum += gradient[i] * probe.direction[i];
+    for (size_t i = 0; i < gradient.size(); ++i)
+      if (probe.direction[i] != 0) sum += gradient[i] * probe.direction[i];  // a NaN elsewhere is not this slope's
     return sum;
   }
 

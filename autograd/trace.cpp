@@ -27,7 +27,7 @@ std::vector<const Node*> nodes_behind(const Var& root) {
 
 std::string op_and_shapes(const Node& node, const char* separator) {
   std::string s = node.op();
-  for (int slot = 0; slot < node.outputs(); ++slot) s += separator + to_string(node.output_shape(slot));
+  for (int slot = 0; slot < node.outputs(); ++slot) s += text(separator, node.output_shape(slot));
   return s;
 }
 
