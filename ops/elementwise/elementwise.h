@@ -5,8 +5,9 @@
 
 namespace matmix {
 
-// Unary maps y = f(x), element by element.  x: any shape and strides, floating. Returns x's shape, dtype, device, contiguous.
-// Gradient: dx = f'(x) dy; keeps x or y, whichever f' needs (functors.h states both). Cost: 1 read, 1 write.
+// Unary maps y = f(x), element by element.  x: any shape and strides, floating. Returns x's shape, dtype, device,
+// contiguous. Gradient: dx = f'(x) dy; keeps x or y, whichever f' needs (functors.h states both). Cost: 1 read, 1
+// write.
 Var neg(const Var& x);
 Var exp(const Var& x);
 Var log(const Var& x);

@@ -20,11 +20,6 @@ struct Identity {
   HOST_DEVICE static auto value(auto x) { return x; }
   HOST_DEVICE static auto slope(auto) { return 1; }
 };
-struct Neg {
-  static constexpr Keeps kKeeps = Keeps::kNothing;
-  HOST_DEVICE static auto value(auto x) { return -x; }
-  HOST_DEVICE static auto slope(auto) { return -1; }
-};
 struct Exp {
   static constexpr Keeps kKeeps = Keeps::kOutput;
   HOST_DEVICE static auto value(auto x) { return math::exp(x); }
@@ -110,6 +105,33 @@ struct Gelu {
   HOST_DEVICE static T slope(T x) {
     return phi(x) + x * T(0.39894228040143267794) * math::exp(x * x * T(-0.5));
   }
+};
+
+struct Add {
+  HOST_DEVICE static auto value(auto a, auto b) { return a + b; }
+};
+struct Sub {
+  HOST_DEVICE static auto value(auto a, auto b) { return a - b; }
+};
+struct Mul {
+  HOST_DEVICE static auto value(auto a, auto b) { return a * b; }
+  HOST_DEVICE static auto slope_a(auto, auto b) { return b; }
+  HOST_DEVICE static auto slope_b(auto a, auto) { return a; }
+};
+struct Div {
+  HOST_DEVICE static auto value(auto a, auto b) { return a / b; }
+  HOST_DEVICE static auto slope_a(auto, auto b) { return 1 / b; }
+  HOST_DEVICE static auto slope_b(auto a, auto b) { return -a / (b * b); }
+};
+struct Maximum {
+  HOST_DEVICE static auto value(auto a, auto b) { return a >= b || a != a ? a : b; }
+  HOST_DEVICE static auto slope_a(auto a, auto b) { return a >= b ? 1 : 0; }
+  HOST_DEVICE static auto slope_b(auto a, auto b) { return a >= b ? 0 : 1; }
+};
+struct Minimum {
+  HOST_DEVICE static auto value(auto a, auto b) { return a <= b || a != a ? a : b; }
+  HOST_DEVICE static auto slope_a(auto a, auto b) { return a <= b ? 1 : 0; }
+  HOST_DEVICE static auto slope_b(auto a, auto b) { return a <= b ? 0 : 1; }
 };
 
 /// F'(x) where only x is at hand, whatever F's slope is stated in.

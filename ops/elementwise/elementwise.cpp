@@ -1,0 +1,168 @@
+#include "ops/elementwise/elementwise.h"
+
+#include "autograd/node.h"
+#include "ops/elementwise/elementwise_kernels.h"
+#include "tensor/create.h"
+#include "tensor/transfer.h"
+
+namespace matmix {
+namespace {
+
+void check_floating(const char* op, const char* name, const Var& x) {
+  require(x.defined() && is_floating(x.dtype()), op, name, " must be a floating tensor, got ", x);
+}
+
+/// The result's dtype and shape of two tensors that are combined.
+DType wider(const Var& a, const Var& b) { return std::min(a.dtype(), b.dtype()); }
+
+/// Where a kernel writes a gradient that has dy's shape and dtype: the input's own place, if it is of that kind.
+Tensor room_for(const Backward& b, int input) {
+  const Tensor target = b.target(input);
+  return target.shape() == b.dy().shape() && target.dtype() == b.dy().dtype() ? target : empty_like(b.dy());
+}
+
+template <class F>
+Var unary(const char* op, const Var& x) {
+  check_floating(op, "x", x);
+  const Tensor y = empty_like(x.value());
+  kUnaryForward(x.device(), UnaryMaps::id<F>(), x.value(), y);
+  const Saved kept = F::kKeeps == Keeps::kInput ? Saved(x.value(), "x") : Saved(y, "y");
+  return record(op, {x}, y, [kept](Backward& b) {
+    const Tensor dx = room_for(b, 0);
+    kUnaryBackward(dx.device(), UnaryMaps::id<F>(), kept, b.dy(), dx);
+    b.give(0, dx);
+  });
+}
+
+Var affine(const char* op, const Var& x, double scale, double shift) {
+  check_floating(op, "x", x);
+  const Tensor y = empty_like(x.value());
+  kAffine(x.device(), scale, shift, x.value(), y);
+  return record(op, {x}, y, [scale](Backward& b) {
+    const Tensor dx = room_for(b, 0);
+    kAffine(dx.device(), scale, 0, b.dy(), dx);
+    b.give(0, dx);
+  });
+}
+
+/// a and b as the op computes with them: checked, of one dtype, broadcast.
+struct Operands {
+  Var a, b;
+  Tensor wide_a, wide_b, y;
+
+  Operands(const char* op, const Var& given_a, const Var& given_b) {
+    check_floating(op, "a", given_a);
+    check_floating(op, "b", given_b);
+    require(given_a.device() == given_b.device(), op, "a and b must be on one device, got ", given_a, " and ", given_b);
+    const DType dtype = wider(given_a, given_b);
+    a = cast(given_a, dtype);
+    b = cast(given_b, dtype);
+    const Shape shape = broadcast_shapes(a.shape(), b.shape(), op);
+    wide_a = a.value().expand(shape);
+    wide_b = b.value().expand(shape);
+    y = empty(shape, dtype, a.device());
+  }
+};
+
+template <class F>
+Operands binary_forward(const char* op, const Var& a, const Var& b) {
+  Operands in(op, a, b);
+  kBinaryForward(in.y.device(), BinaryMaps::id<F>(), in.wide_a, in.wide_b, in.y);
+  return in;
+}
+
+template <class F>
+Var binary(const char* op, const Var& given_a, const Var& given_b) {
+  const auto [a, b, wide_a, wide_b, y] = binary_forward<F>(op, given_a, given_b);
+  return record(op, {a, b}, y, [a = Saved(wide_a, "a"), b = Saved(wide_b, "b")](Backward& back) {
+    constexpr int kGradients[] = {BinaryGradients::id<GradientOfA<F>>(), BinaryGradients::id<GradientOfB<F>>()};
+    for (const int input : {0, 1}) {
+      if (!back.needs(input)) continue;
+      const Tensor dx = room_for(back, input);
+      kBinaryBackward(dx.device(), kGradients[input], a, b, back.dy(), dx);
+      back.give(input, dx);
+    }
+  });
+}
+
+}  // namespace
+
+Var neg(const Var& x) { return affine("neg", x, -1, 0); }
+Var exp(const Var& x) { return unary<Exp>("exp", x); }
+Var log(const Var& x) { return unary<Log>("log", x); }
+Var sqrt(const Var& x) { return unary<Sqrt>("sqrt", x); }
+Var rsqrt(const Var& x) { return unary<Rsqrt>("rsqrt", x); }
+Var square(const Var& x) { return unary<Square>("square", x); }
+Var reciprocal(const Var& x) { return unary<Reciprocal>("reciprocal", x); }
+Var abs(const Var& x) { return unary<Abs>("abs", x); }
+Var sin(const Var& x) { return unary<Sin>("sin", x); }
+Var cos(const Var& x) { return unary<Cos>("cos", x); }
+Var tanh(const Var& x) { return unary<Tanh>("tanh", x); }
+Var sigmoid(const Var& x) { return unary<Sigmoid>("sigmoid", x); }
+Var softplus(const Var& x) { return unary<Softplus>("softplus", x); }
+Var relu(const Var& x) { return unary<Relu>("relu", x); }
+Var silu(const Var& x) { return unary<Silu>("silu", x); }
+Var gelu(const Var& x) { return unary<Gelu>("gelu", x); }
+
+Var activate(const Var& x, Activation activation) {
+  return dispatch_activation(activation, [&]<class F>() {
+    if constexpr (std::is_same_v<F, Identity>)
+      return x;
+    else
+      return unary<F>(to_string(activation).data(), x);
+  });
+}
+
+Var mul(const Var& a, const Var& b) { return binary<Mul>("mul", a, b); }
+Var div(const Var& a, const Var& b) { return binary<Div>("div", a, b); }
+Var maximum(const Var& a, const Var& b) { return binary<Maximum>("maximum", a, b); }
+Var minimum(const Var& a, const Var& b) { return binary<Minimum>("minimum", a, b); }
+
+Var add(const Var& given_a, const Var& given_b) {
+  const Operands in = binary_forward<Add>("add", given_a, given_b);
+  return record("add", {in.a, in.b}, in.y, [](Backward& b) {
+    b.give(0, b.dy());
+    b.give(1, b.dy());
+  });
+}
+
+Var sub(const Var& given_a, const Var& given_b) {
+  const Operands in = binary_forward<Sub>("sub", given_a, given_b);
+  return record("sub", {in.a, in.b}, in.y, [](Backward& b) {
+    b.give(0, b.dy());
+    if (!b.needs(1)) return;
+    const Tensor db = room_for(b, 1);
+    kAffine(db.device(), -1, 0, b.dy(), db);
+    b.give(1, db);
+  });
+}
+
+Var affine(const Var& x, double scale, double shift) { return affine("affine", x, scale, shift); }
+
+Var where(const Tensor& condition, const Var& given_a, const Var& given_b) {
+  require(condition.defined() && condition.dtype() == DType::Bool, "where", "condition must be Bool, got ", condition);
+  const Operands in("where", given_a, given_b);
+  require(condition.device() == in.a.device(), "where", "condition must be on ", in.a.device(), ", got ", condition);
+  const Shape shape = broadcast_shapes(condition.shape(), in.y.shape(), "where");
+  const Tensor chosen = condition.expand(shape), y = empty(shape, in.y.dtype(), in.y.device());
+  kWhere(y.device(), chosen, in.a.value().expand(shape), in.b.value().expand(shape), y);
+  return record("where", {in.a, in.b}, y, [chosen = Saved(chosen, "condition")](Backward& b) {
+    const Tensor& dy = b.dy();
+    const Tensor zero = zeros({}, dy.dtype(), dy.device()).expand(dy.shape());
+    for (const int input : {0, 1}) {
+      if (!b.needs(input)) continue;
+      const Tensor dx = room_for(b, input);
+      kWhere(dx.device(), chosen, input == 0 ? dy : zero, input == 0 ? zero : dy, dx);
+      b.give(input, dx);
+    }
+  });
+}
+
+Var cast(const Var& x, DType dtype) {
+  check_floating("cast", "x", x);
+  require(is_floating(dtype), "cast", "dtype must be F64, F32 or BF16, got ", dtype);
+  if (x.dtype() == dtype) return x;
+  return record("cast", {x}, cast(x.value(), dtype), [](Backward& b) { b.give(0, b.dy()); });
+}
+
+}  // namespace matmix
