@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -12,6 +13,9 @@ struct Run {
   int64_t row = 0, start = 0, length = 0;
   friend bool operator==(const Run&, const Run&) = default;
 };
+
+/// "(row, start, length)".
+std::string to_string(const Run& run);
 
 /// Which tokens of a [B, L] batch belong together: contiguous, disjoint runs; tokens in no run are padding. Made once
 /// a batch on the host, immutable, cheap to copy; every layer and the convolution share it.

@@ -19,9 +19,11 @@ struct Runtime {
   /// Throws CudaError naming `what` if a launch failed; waits first if `wait`.
   void (*check)(int index, const char* what, bool wait);
   void (*synchronize)(int index);
-  /// Work queued from begin to end is recorded, not run; end returns an executable to launch and destroy.
+  /// Work queued from begin to end is recorded, not run; end returns an executable to launch and destroy, abort
+  /// drops what was recorded and does not throw.
   void (*capture_begin)(int index);
   void* (*capture_end)(int index);
+  void (*capture_abort)(int index);
   void (*graph_launch)(int index, void* graph);
   void (*graph_destroy)(void* graph);
 };

@@ -34,6 +34,7 @@ const Runtime kRuntime{
     .synchronize = [](int) {},
     .capture_begin = [](int) { no_graphs(); },
     .capture_end = [](int) -> void* { no_graphs(); },
+    .capture_abort = [](int) {},
     .graph_launch = [](int, void*) { no_graphs(); },
     .graph_destroy = [](void*) {},
 };

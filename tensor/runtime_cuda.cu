@@ -78,6 +78,14 @@ void* capture_end(int index) {
   return executable;
 }
 
+/// A failed step may have invalidated the recording: the errors that ending it then gives are part of that failure.
+void capture_abort(int index) {
+  cudaGraph_t graph = nullptr;
+  if (cudaSetDevice(index) == cudaSuccess) (void)cudaStreamEndCapture(stream(), &graph);
+  if (graph != nullptr) (void)cudaGraphDestroy(graph);
+  (void)cudaGetLastError();
+}
+
 void graph_launch(int index, void* graph) {
   enter(index);
   cuda_check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream()), "graph launch");
@@ -119,6 +127,7 @@ const Runtime kRuntime{
     .synchronize = synchronize,
     .capture_begin = capture_begin,
     .capture_end = capture_end,
+    .capture_abort = capture_abort,
     .graph_launch = graph_launch,
     .graph_destroy = graph_destroy,
 };
