@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tensor/device.h"
+#include "tensor/math_mode.h"
+
+namespace matmix::experiments {
+
+/// What every command understands, with one meaning. "" or absent: the config's, else the command's own choice.
+struct Global {
+  std::string device;  ///< cpu, cuda, cuda:N
+  std::string dtype;   ///< f64, f32, tf32, bf16
+  std::optional<int64_t> seed;
+  bool json = false;  ///< one JSON object a line on stdout instead of tables
+
+  /// Error for a device that is not there.
+  Device device_or(Device fallback) const { return device.empty() ? fallback : parse_device(device); }
+  MathMode mode_or(MathMode fallback) const { return dtype.empty() ? fallback : parse_math_mode(dtype); }
+};
+
+struct TrainOptions {
+  std::string config;
+  std::vector<std::string> set;  ///< "model.mixer.state=32"
+  std::string out;
+  bool resume = false;
+  Global global;
+};
+
+struct EvaluateOptions {
+  std::string run;
+  Global global;
+};
+
+struct VerifyOptions {
+  std::vector<std::string> mixers;  ///< none: all
+  bool exhaustive = false;
+  Global global;
+};
+
+struct ReplayOptions {
+  std::vector<std::string> files;
+  Global global;
+};
+
+struct GradcheckCommandOptions {
+  std::vector<std::string> ops;  ///< none: all
+  Global global;
+};
+
+struct BenchOptions {
+  std::string what;  ///< ops, mixers, block, train
+  std::vector<int64_t> lengths;
+  std::vector<std::string> mixers;
+  std::string config;  ///< of train
+  int repeats = 0;     ///< 0: the benchmark's own choice
+  Global global;
+};
+
+struct ListOptions {
+  Global global;
+};
+
+// Each command prints to stdout and returns the exit status: 0 done, 1 a check failed. Bad input is an Error (status
+// 2).
+int run_train(const TrainOptions& options);
+int run_evaluate(const EvaluateOptions& options);
+int run_verify(const VerifyOptions& options);
+int run_replay(const ReplayOptions& options);
+int run_gradcheck(const GradcheckCommandOptions& options);
+int run_bench(const BenchOptions& options);
+int run_list(const ListOptions& options);
+
+}  // namespace matmix::experiments

@@ -1,0 +1,27 @@
+#include "experiments/json_line.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace matmix::experiments {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Bytes that are not UTF-8 become U+FFFD.
+std::string quoted(std::string_view s) { return Json(s).dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+JsonLine& JsonLine::put(std::string_view key, std::string_view value) { return put_raw(key, quoted(value)); }
+
+JsonLine& JsonLine::put_double(std::string_view key, double value) { return put_raw(key, Json(value).dump()); }
+
+JsonLine& JsonLine::put_raw(std::string_view key, const std::string& json) {
+  members_ += (members_.empty() ? "" : ",") + quoted(key) + ":" + json;
+  return *this;
+}
+
+void JsonLine::print() const { std::puts(text().c_str()); }
+
+}  // namespace matmix::experiments

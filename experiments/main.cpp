@@ -1,0 +1,160 @@
+// The program matmix: reads the command line, runs one command of commands/.
+#include <CLI/CLI.hpp>
+
+#include "experiments/commands/commands.h"
+#include "experiments/provenance.h"
+#include "tensor/parallel.h"
+
+namespace matmix::experiments {
+namespace {
+
+constexpr int kBadInput = 2;
+
+/// The words of one command line and what they make of it.
+class Program {
+ public:
+  Program() : app_("Sequence models that are y = M x for a structured matrix M: train, verify, measure.", "matmix") {
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.set_version_flag("--version", version_text() + "\nbuilt with " MATMIX_BUILD_OPTIONS);
+    app_.footer("Exit status: 0 done, 1 a check failed, 2 bad usage, config or input.");
+    add_global();
+    add_train();
+    add_evaluate();
+    add_verify();
+    add_replay();
+    add_gradcheck();
+    add_bench();
+    add_list();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return app_.exit(error);
+      throw Error(text(error.what(), "; see matmix --help"));
+    }
+    return run_();
+  }
+
+ private:
+  void add_global() {
+    app_.add_option_function<std::string>(
+        "--device",
+        [this](const std::string& name) {
+          parse_device(name);
+          global_.device = name;
+        },
+        "cpu, cuda or cuda:N");
+    app_.add_option_function<std::string>(
+        "--dtype",
+        [this](const std::string& name) {
+          parse_math_mode(name);
+          global_.dtype = name;
+        },
+        "f64, f32, tf32 or bf16");
+    app_.add_option("--seed", global_.seed, "of every random number")->check(CLI::NonNegativeNumber);
+    app_.add_option_function<int>("--threads", set_thread_count, "of the CPU (never changes a result)")
+        ->check(CLI::Range(1, 4096));
+    app_.add_flag("--json", global_.json, "one JSON object a line");
+  }
+
+  /// A subcommand that calls `function` with `options`, which the caller's option definitions fill.
+  template <class Options>
+  CLI::App& add(const char* name, const char* what, int (*function)(const Options&),
+                const std::shared_ptr<Options>& options) {
+    CLI::App* command = app_.add_subcommand(name, what);
+    command->final_callback([this, function, options] {
+      run_ = [this, function, options] {
+        options->global = global_;
+        return function(*options);
+      };
+    });
+    return *command;
+  }
+
+  void add_train() {
+    const auto o = std::make_shared<TrainOptions>();
+    CLI::App& c = add("train", "Train the model of a config", run_train, o);
+    c.add_option("config", o->config, "JSON config")->required();
+    c.add_option("--set", o->set, "path=value over the config, repeatable")->allow_extra_args(false);
+    c.add_option("--out", o->out, "folder of the run");
+    c.add_flag("--resume", o->resume, "go on from the last checkpoint in the folder");
+  }
+
+  void add_evaluate() {
+    const auto o = std::make_shared<EvaluateOptions>();
+    CLI::App& c = add("evaluate", "Held-out figures of a run's last checkpoint", run_evaluate, o);
+    c.add_option("run", o->run, "folder of the run")->required();
+  }
+
+  void add_verify() {
+    const auto o = std::make_shared<VerifyOptions>();
+    CLI::App& c = add("verify", "Every law of every mixer: explicit against fast, padding, ranks, ...", run_verify, o);
+    c.add_option("--mixer", o->mixers, "only this one, repeatable")->allow_extra_args(false);
+    c.add_flag("--exhaustive", o->exhaustive, "all lengths, all layouts (minutes)");
+  }
+
+  void add_replay() {
+    const auto o = std::make_shared<ReplayOptions>();
+    CLI::App& c = add("replay", "Figures of the reference implementation against ours", run_replay, o);
+    c.add_option("file", o->files, "safetensors files")->required();
+  }
+
+  void add_gradcheck() {
+    const auto o = std::make_shared<GradcheckCommandOptions>();
+    CLI::App& c = add("gradcheck", "Gradients of every op against differences", run_gradcheck, o);
+    c.add_option("--op", o->ops, "only this one, repeatable")->allow_extra_args(false);
+  }
+
+  void add_bench() {
+    const auto o = std::make_shared<BenchOptions>();
+    CLI::App& c = add("bench", "Times and shares of the machine's limits", run_bench, o);
+    c.add_option("what", o->what, "ops, mixers, block or train")
+        ->required()
+        ->check(CLI::IsMember({"ops", "mixers", "block", "train"}));
+    c.add_option("--lengths", o->lengths, "sequence lengths, 128,512,...")->delimiter(',')->check(CLI::PositiveNumber);
+    c.add_option("--mixer", o->mixers, "only this one, repeatable")->allow_extra_args(false);
+    c.add_option("--config", o->config, "of train");
+    c.add_option("--repeats", o->repeats, "samples a figure is the median of")->check(CLI::PositiveNumber);
+  }
+
+  void add_list() {
+    add("list", "Mixers and their facts, ops, models, data sets, devices", run_list, std::make_shared<ListOptions>());
+  }
+
+  CLI::App app_;
+  Global global_;
+  std::function<int()> run_;
+};
+
+/// What this processor lacks of what the program was built for; "" if nothing.
+std::string missing_processor_features() {
+#ifdef MATMIX_NEEDS_X86_64_V3
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("x86-64-v3"))
+    return "this program was built for processors of level x86-64-v3 (AVX2 and FMA), which this one is not; build with "
+           "-Dcpu=baseline";
+#endif
+  return "";
+}
+
+int guarded_main(int argc, char** argv) {
+  try {
+    return Program().run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "matmix: %s\n", error.what());
+    return kBadInput;
+  }
+}
+
+}  // namespace
+}  // namespace matmix::experiments
+
+int main(int argc, char** argv) {
+  const std::string missing = matmix::experiments::missing_processor_features();
+  if (missing.empty()) return matmix::experiments::guarded_main(argc, argv);
+  std::fprintf(stderr, "matmix: %s\n", missing.c_str());
+  return matmix::experiments::kBadInput;
+}

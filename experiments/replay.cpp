@@ -1,0 +1,244 @@
+#include "experiments/replay.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "autograd/backward.h"
+#include "mixers/quasiseparable.h"
+#include "nn/parameter_store.h"
+#include "tensor/create.h"
+#include "tensor/transfer.h"
+
+namespace matmix::experiments {
+namespace {
+
+using mixers::MixerBlock;
+
+/// One of their parameters and the ones of ours that it holds, joined along its last axis.
+struct NameMap {
+  std::string theirs;
+  std::vector<std::string> ours;
+};
+
+/// The metadata and tensors of one file, with errors that name what is wrong.
+class Reference {
+ public:
+  explicit Reference(const TensorFile& file) : file_(file) {}
+
+  const std::string& word(const std::string& key) const {
+    const auto found = file_.metadata.find(key);
+    require(found != file_.metadata.end(), "replay", "metadata must have ", key);
+    return found->second;
+  }
+  int64_t number(const std::string& key) const {
+    const std::string& value = word(key);
+    int64_t n = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
+    require(error == std::errc() && end == value.data() + value.size() && n >= 0, "replay", "metadata ", key,
+            " must be a whole number, got '", value, "'");
+    return n;
+  }
+  /// Whether the coefficients are projected from the input; Hydra's always are.
+  bool data_dependent() const { return !file_.metadata.contains("data_dependent") || number("data_dependent") != 0; }
+  bool has_parameter(const std::string& name) const { return file_.contains("param." + name); }
+  const Tensor& tensor(const std::string& name) const {
+    const Tensor& x = file_.at(name);
+    require(is_floating(x.dtype()), "replay", "tensor ", name, " must be floating, got ", x);
+    return x;
+  }
+  std::vector<std::string> parameter_names() const {
+    constexpr std::string_view kPrefix = "param.";
+    std::vector<std::string> names;
+    for (const auto& [name, value] : file_.tensors)
+      if (name.starts_with(kPrefix)) names.push_back(name.substr(kPrefix.size()));
+    return names;
+  }
+
+ private:
+  const TensorFile& file_;
+};
+
+/// The block around every mixer of the reference.
+mixers::BlockOptions block_options(const Reference& r) {
+  return {.d_model = r.number("d_model"),
+          .expand = r.number("expand"),
+          .headdim = r.number("headdim"),
+          .conv_width = r.number("d_conv"),
+          .conv_bias = r.has_parameter("conv1d.bias"),
+          .bias = r.has_parameter("in_proj.bias")};
+}
+
+std::unique_ptr<MixerBlock> quasiseparable_block(const mixers::BlockOptions& block,
+                                                 const mixers::QuasiseparableMixerOptions& options) {
+  return std::make_unique<MixerBlock>(
+      block, [&](const mixers::BlockShape& s) { return std::make_unique<mixers::Quasiseparable>(s, options); });
+}
+
+std::unique_ptr<MixerBlock> make_hydra(const Reference& r) {
+  return quasiseparable_block(
+      block_options(r),
+      {.groups = r.number("ngroups"), .state = r.number("d_state"), .initial_states = r.has_parameter("init_states")});
+}
+
+/// One group of B and C, shared by both directions; a state of qk_dim for each head. Without data dependence B and C
+/// are a table and the step is the bias alone.
+std::unique_ptr<MixerBlock> make_quasiseparable(const Reference& r) {
+  mixers::BlockOptions block = block_options(r);
+  if (!r.data_dependent()) block.source = mixers::Table{.max_len = r.tensor("param.matrix_mixer.BC").dim(0)};
+  require(block.headdim > 0, "replay", "metadata headdim must be positive, got ", block.headdim);
+  const int64_t heads = block.expand * block.d_model / block.headdim;
+  return quasiseparable_block(
+      block, {.state = heads * r.number("qk_dim"), .shared_bc = true, .step_stream = r.data_dependent()});
+}
+
+/// One class of the reference: how its block is made here, and where its parameters go.
+struct ReferenceKind {
+  std::string name;
+  std::function<std::unique_ptr<MixerBlock>(const Reference&)> make;
+  std::vector<NameMap> names;
+};
+
+/// Of the block, so of every kind.
+std::vector<NameMap> block_names() {
+  return {{"in_proj.weight", {"in_proj.weight"}}, {"in_proj.bias", {"in_proj.bias"}},
+          {"conv1d.weight", {"conv1d.weight"}},   {"conv1d.bias", {"conv1d.bias"}},
+          {"norm.weight", {"norm.weight"}},       {"out_proj.weight", {"out_proj.weight"}},
+          {"out_proj.bias", {"out_proj.bias"}}};
+}
+
+const std::vector<ReferenceKind>& kinds() {
+  static const std::vector<ReferenceKind> rows{
+      {"hydra",
+       make_hydra,
+       {{"dt_bias", {"mixer.dt_bias"}},
+        {"A_log", {"mixer.A_log"}},
+        {"D", {"mixer.D"}},
+        {"fc_D.weight", {"coefficients.fc_D"}},
+        {"init_states", {"mixer.initial_states"}}}},
+      {"quasiseparable",
+       make_quasiseparable,
+       {{"matrix_mixer.dt_bias", {"mixer.dt_bias"}},
+        {"matrix_mixer.A_log", {"mixer.A_log"}},
+        {"matrix_mixer.D", {"mixer.D"}},
+        {"matrix_mixer.fc_D.weight", {"coefficients.fc_D"}},
+        {"matrix_mixer.BC", {"coefficients.B_f", "coefficients.C_f"}}}},
+  };
+  return rows;
+}
+
+const ReferenceKind& find_kind(const std::string& name) {
+  std::string known;
+  for (const ReferenceKind& kind : kinds()) {
+    if (kind.name == name) return kind;
+    known += text(known.empty() ? "" : ", ", kind.name);
+  }
+  fail("replay", "blocks of kind '", name, "' are not there yet; known are: ", known);
+}
+
+/// Our parameters under their names: values in, gradients out.
+class Parameters {
+ public:
+  Parameters(const ReferenceKind& kind, MixerBlock& block, Device device, MathMode mode)
+      : names_(block_names()), store_(block, device, mode, 0) {
+    names_.insert(names_.end(), kind.names.begin(), kind.names.end());
+  }
+
+  void load(const Reference& r) {
+    std::set<std::string> missing;
+    for (const Entry& e : store_.entries()) missing.insert(e.path);
+    for (const std::string& theirs : r.parameter_names()) {
+      const Tensor& value = r.tensor("param." + theirs);
+      for (const auto& [entry, columns] : parts(theirs, value)) {
+        copy(nn::ParameterStore::part(store_.master(), *entry), contiguous(columns).reshape(entry->shape));
+        missing.erase(entry->path);
+      }
+    }
+    require(missing.empty(), "replay", "the file must have a parameter for our ",
+            missing.empty() ? "" : *missing.begin());
+    store_.refresh_shadow();
+  }
+
+  /// The gradient, on the CPU, in the shape of theirs.
+  Tensor gradient(const std::string& theirs, const Shape& shape) const {
+    const Tensor whole = empty(shape, DType::F64);
+    for (const auto& [entry, columns] : parts(theirs, whole))
+      copy(columns, to(nn::ParameterStore::part(store_.grad(), *entry), kCpu).reshape(columns.shape()));
+    return whole;
+  }
+
+ private:
+  using Entry = nn::ParameterStore::Entry;
+
+  /// What of `value`, a tensor of theirs, belongs to which of ours.
+  std::vector<std::pair<const Entry*, Tensor>> parts(const std::string& theirs, const Tensor& value) const {
+    const auto map = std::ranges::find(names_, theirs, &NameMap::theirs);
+    require(map != names_.end(), "replay", "param.", theirs, " is no parameter of this kind of block");
+    const int64_t last = value.rank() == 0 ? 1 : value.dim(-1), n = last > 0 ? value.numel() / last : 0;
+    const Tensor rows = contiguous(value).reshape({n, last});
+    std::vector<std::pair<const Entry*, Tensor>> found;
+    int64_t column = 0;
+    for (const std::string& path : map->ours) {
+      const auto entry = std::ranges::find(store_.entries(), path, &Entry::path);
+      require(entry != store_.entries().end(), "replay", "param.", theirs, " has no place: the block has no ", path);
+      const int64_t width = n > 0 ? entry->size / n : 0;
+      require(width * n == entry->size && column + width <= last, "replay", "param.", theirs, " does not fit: our ",
+              path, " is ", entry->shape, ", theirs ", value.shape());
+      found.emplace_back(&*entry, rows.narrow(1, column, width));
+      column += width;
+    }
+    require(column == last, "replay", "param.", theirs, " is larger than our ", map->ours.front(), ": ", value.shape());
+    return found;
+  }
+
+  std::vector<NameMap> names_;
+  nn::ParameterStore store_;
+};
+
+double relative_error(const Tensor& ours, const Tensor& theirs) {
+  require(ours.shape() == theirs.shape(), "replay", "our shape is ", ours.shape(), ", theirs ", theirs.shape());
+  const std::vector<double> a = to_vector<double>(ours), b = to_vector<double>(theirs);
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference += (a[i] - b[i]) * (a[i] - b[i]);
+    norm += b[i] * b[i];
+  }
+  return norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
+}
+
+}  // namespace
+
+std::vector<ReplayError> replay(const TensorFile& file, MathMode mode, Device device) {
+  const Reference r(file);
+  const ReferenceKind& kind = find_kind(r.word("kind"));
+  const std::unique_ptr<MixerBlock> block = kind.make(r);
+  Parameters parameters(kind, *block, device, mode);
+  parameters.load(r);
+
+  const auto on_device = [&](const std::string& name) {
+    return to(cast(r.tensor(name), activation_dtype(mode)), device);
+  };
+  const Var x = leaf(on_device("input"), "input");
+  require(x.rank() == 3, "replay", "input must be [B, L, d_model], got ", x);
+  const Var y = block->forward(x, Runs::full(x.dim(0), x.dim(1)));
+  require(y.shape() == r.tensor("output").shape(), "replay", "output must be ", y.shape(), ", got ",
+          r.tensor("output"));
+  backward(y, {.seed = on_device("output_grad")});
+
+  std::vector<ReplayError> errors{{"output", relative_error(y.value(), r.tensor("output"))},
+                                  {"input_grad", relative_error(x.grad(), r.tensor("input_grad"))}};
+  for (const std::string& name : r.parameter_names()) {
+    const Tensor& theirs = r.tensor("grad." + name);
+    errors.push_back({"grad." + name, relative_error(parameters.gradient(name, theirs.shape()), theirs)});
+  }
+  return errors;
+}
+
+double replay_tolerance(MathMode mode) {
+  require(mode == MathMode::kF64 || mode == MathMode::kF32, "replay", "--dtype must be f64 or f32, got ", mode);
+  return mode == MathMode::kF64 ? 1e-10 : 1e-4;
+}
+
+}  // namespace matmix::experiments
