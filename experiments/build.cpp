@@ -40,8 +40,9 @@ mixers::BlockOptions block_options(const ModelConfig& model, int64_t max_len) {
           .conv_width = c.conv_width,
           .conv_causal = c.conv_causal,
           .conv_act = parse_activation(c.conv_act),
-          .gate = choose<Gate>("model.mixer.gate", c.gate,
-                               {{"none", Gate::kNone}, {"after_norm", Gate::kAfterNorm}, {"before_norm", Gate::kBeforeNorm}}),
+          .gate = choose<Gate>(
+              "model.mixer.gate", c.gate,
+              {{"none", Gate::kNone}, {"after_norm", Gate::kAfterNorm}, {"before_norm", Gate::kBeforeNorm}}),
           .norm = c.norm,
           .residual_v = c.residual_v,
           .source = choose<Source>("model.mixer.source", c.source,

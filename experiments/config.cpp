@@ -50,9 +50,7 @@ class Reader {
   }
 
  private:
-  std::string join(std::string_view key) const {
-    return path_.empty() ? std::string(key) : text(path_, ".", key);
-  }
+  std::string join(std::string_view key) const { return path_.empty() ? std::string(key) : text(path_, ".", key); }
   void expect(bool ok, const Json& value, const std::string& path, const char* what) const {
     require(ok, where_, path, " must be ", what, ", got ", value.dump());
   }
@@ -69,8 +67,8 @@ class Reader {
     field = value.get<double>();
   }
   void read(const Json& value, const std::string& path, int64_t& field) const {
-    expect(value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX), value, path,
-           "a whole number");
+    expect(value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX), value,
+           path, "a whole number");
     field = value.get<int64_t>();
   }
   template <class Section>
@@ -90,7 +88,7 @@ class Writer {
  public:
   template <class T>
   void operator()(const char* key, T& field) {
-    if constexpr (requires(Writer& w) { fields(w, field); }) {
+    if constexpr (requires(Writer & w) { fields(w, field); }) {
       Writer inner;
       fields(inner, field);
       object[key] = inner.object;
@@ -186,7 +184,8 @@ Json parse(const std::string& text, const std::string& where) {
   } catch (const Json::parse_error& error) {
     const size_t at = std::min(error.byte, text.size());
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-    fail(where, "line ", line, " is not JSON: ", std::string_view(error.what()).substr(std::string_view(error.what()).rfind(": ") + 2));
+    fail(where, "line ", line,
+         " is not JSON: ", std::string_view(error.what()).substr(std::string_view(error.what()).rfind(": ") + 2));
   }
 }
 
@@ -228,9 +227,7 @@ void apply(Json& config, const std::string& assignment) {
 }
 
 void check(const Config& c, const std::string& where) {
-  const auto positive = [&](const char* path, int64_t x) {
-    require(x > 0, where, path, " must be positive, got ", x);
-  };
+  const auto positive = [&](const char* path, int64_t x) { require(x > 0, where, path, " must be positive, got ", x); };
   positive("data.max_len", c.data.max_len);
   positive("model.d_model", c.model.d_model);
   positive("train.batch", c.train.batch);
@@ -243,8 +240,7 @@ void check(const Config& c, const std::string& where) {
   require(c.train.lr > 0, where, "train.lr must be positive, got ", c.train.lr);
   require(c.data.mask_rate > 0 && c.data.mask_rate < 1, where, "data.mask_rate must be in (0, 1), got ",
           c.data.mask_rate);
-  require(c.model.dropout >= 0 && c.model.dropout < 1, where, "model.dropout must be in [0, 1), got ",
-          c.model.dropout);
+  require(c.model.dropout >= 0 && c.model.dropout < 1, where, "model.dropout must be in [0, 1), got ", c.model.dropout);
 }
 
 Config from_json(const Json& object, const std::string& where) {

@@ -7,16 +7,16 @@
 namespace matmix::experiments {
 
 struct DataConfig {
-  std::string kind = "glosses";  ///< glosses, text, recall
+  std::string kind = "glosses";             ///< glosses, text, recall
   std::string path = "/usr/share/wordnet";  ///< WordNet's folder, or a plain text file
   std::string tokenizer = "bytes";
   std::string layout = "padded";  ///< padded, packed, full
   int64_t max_len = 128;          ///< tokens a row
   double mask_rate = 0.15;
   bool whole_word = true;
-  double heldout = 0.05;  ///< share of texts held out
+  double heldout = 0.05;                                   ///< share of texts held out
   int64_t pairs = 4, queries = 4, keys = 64, values = 64;  ///< recall
-  int64_t heldout_rows = 512;  ///< recall: rows made to judge by
+  int64_t heldout_rows = 512;                              ///< recall: rows made to judge by
   int64_t seed = 0;
 };
 
@@ -67,8 +67,8 @@ struct Config {
 
 /// Reads a JSON object. "base": "other.json" (relative to this file) is read first and overridden, as deep as it goes.
 /// `set` are "model.mixer.state=32" overrides: the value is JSON, or else a string. Missing keys keep their defaults.
-/// Error, one sentence with file and JSON path: unknown key (with the nearest known one), wrong type, bad JSON, a circle of
-/// bases, a value out of range.
+/// Error, one sentence with file and JSON path: unknown key (with the nearest known one), wrong type, bad JSON, a
+/// circle of bases, a value out of range.
 Config read_config(const std::filesystem::path& path, const std::vector<std::string>& set = {});
 /// The same from text; `where` stands for the file in messages. "base" is refused.
 Config parse_config(const std::string& text, const std::string& where);

@@ -1,8 +1,8 @@
 #include "experiments/progress.h"
 
-#include <cstdio>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <cstdio>
 
 namespace matmix::experiments {
 namespace {

@@ -72,7 +72,8 @@ RunFolder::RunFolder(fs::path path, const Config& config, bool resume) : path_(s
     require(!error, path_.string(), "cannot be made: ", error.message());
     write_file_atomically(config_path, with_provenance(to_json(config), config.train.device));
   }
-  if (fs::exists(path_ / "metrics.jsonl")) metrics_bytes_ = static_cast<int64_t>(fs::file_size(path_ / "metrics.jsonl"));
+  if (fs::exists(path_ / "metrics.jsonl"))
+    metrics_bytes_ = static_cast<int64_t>(fs::file_size(path_ / "metrics.jsonl"));
 }
 
 void RunFolder::log(const std::string& metrics_line, const std::string& timing_line) {

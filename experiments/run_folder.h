@@ -12,9 +12,9 @@ namespace matmix::experiments {
 
 /// What a run leaves on disk:
 ///   config.json             the complete config, with version, commit, compiler and device
-///   metrics.jsonl           one JSON object a line; a function of the config alone: the same bytes for every repetition
-///   timing.jsonl            seconds and tokens/s beside the same steps
-///   checkpoints/step_N.safetensors   the state after N steps; metadata: step, metrics_bytes
+///   metrics.jsonl           one JSON object a line; a function of the config alone: the same bytes for every
+///   repetition timing.jsonl            seconds and tokens/s beside the same steps checkpoints/step_N.safetensors   the
+///   state after N steps; metadata: step, metrics_bytes
 /// Killing the program at any moment loses at most the steps since the last checkpoint.
 class RunFolder {
  public:

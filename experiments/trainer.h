@@ -13,9 +13,9 @@ namespace matmix::experiments {
 
 /// Sums over the steps since they were last taken; kept on the device until asked for.
 struct StepFigures {
-  double loss = 0;         ///< mean in nats over the targets of those steps
-  double accuracy = 0;     ///< share of targets whose best logit is right
-  double grad_norm = 0;    ///< of the last step, before clipping
+  double loss = 0;       ///< mean in nats over the targets of those steps
+  double accuracy = 0;   ///< share of targets whose best logit is right
+  double grad_norm = 0;  ///< of the last step, before clipping
   int64_t targets = 0;
 };
 

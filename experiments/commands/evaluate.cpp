@@ -1,0 +1,38 @@
+#include <fmt/format.h>
+
+#include "experiments/commands/commands.h"
+#include "experiments/json_line.h"
+#include "experiments/run_folder.h"
+#include "experiments/trainer.h"
+
+namespace matmix::experiments {
+
+int run_evaluate(const EvaluateOptions& options) {
+  Config config = config_of_run(options.run);
+  if (!options.global.device.empty()) config.train.device = options.global.device;
+  if (!options.global.dtype.empty()) config.train.dtype = options.global.dtype;
+  Trainer trainer(config);
+  const RunFolder::Checkpoint checkpoint = newest_checkpoint(options.run);
+  trainer.load(checkpoint.state);
+  const HeldoutFigures figures = trainer.evaluate(trainer.dataset().heldout_rows());
+  const double context_free = trainer.dataset().context_free_loss();
+  if (options.global.json)
+    JsonLine()
+        .put("run", options.run)
+        .put("step", checkpoint.step)
+        .put("parameters", trainer.store().count())
+        .put("heldout_loss", figures.loss)
+        .put("heldout_accuracy", figures.accuracy)
+        .put("heldout_targets", figures.targets)
+        .put("context_free_loss", context_free)
+        .print();
+  else
+    fmt::print(
+        "{} after {} steps, {} parameters: held-out loss {:.4f} nats, accuracy {:.4f} on {} targets; without "
+        "context {:.4f}\n",
+        config.name, checkpoint.step, trainer.store().count(), figures.loss, figures.accuracy, figures.targets,
+        context_free);
+  return 0;
+}
+
+}  // namespace matmix::experiments

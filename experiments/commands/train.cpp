@@ -1,0 +1,115 @@
+#include <fmt/format.h>
+#include <cmath>
+
+#include "experiments/commands/commands.h"
+#include "experiments/json_line.h"
+#include "experiments/progress.h"
+#include "experiments/provenance.h"
+#include "experiments/run_folder.h"
+#include "experiments/trainer.h"
+
+namespace matmix::experiments {
+namespace {
+
+Config with_global(Config config, const Global& global) {
+  if (!global.device.empty()) config.train.device = global.device;
+  if (!global.dtype.empty()) config.train.dtype = global.dtype;
+  if (global.seed) config.train.seed = config.data.seed = *global.seed;
+  return config;
+}
+
+/// One run from where it stands to its end: steps, log lines, held-out losses, checkpoints.
+class Run {
+ public:
+  Run(const Config& config, const std::string& out, bool resume)
+      : config_(config), folder_(out, config, resume), trainer_(config) {
+    if (!resume) return;
+    if (const auto found = folder_.resume()) {
+      trainer_.load(found->state);
+      first_step_ = found->step;
+    }
+  }
+
+  void print_header() const {
+    const nn::ParameterStore& store = trainer_.store();
+    fmt::print("{}: {} parameters, {} on {}, {} rows a step, context-free loss {:.4f}, {}\n", config_.name,
+               store.count(), to_string(store.mode()), device_name(store.device()), config_.train.batch,
+               trainer_.dataset().context_free_loss(), version_text());
+    std::fflush(stdout);
+  }
+
+  HeldoutFigures train() {
+    const TrainConfig& c = config_.train;
+    Progress progress(c.steps);
+    const int64_t tokens_before = trainer_.tokens();
+    for (int64_t step = first_step_; step < c.steps; ++step) {
+      trainer_.run(step);
+      const int64_t done = step + 1;
+      const bool last = done == c.steps;
+      const int64_t tokens = trainer_.tokens() - tokens_before;
+      if (last || done % c.log_every == 0) log_training(done, progress, tokens);
+      if (last || done % c.evaluate_every == 0) log_heldout(done, progress, last ? INT64_MAX : c.evaluate_rows);
+      if (last || done % c.checkpoint_every == 0) checkpoint(done);
+      progress.report(done, tokens, note_);
+    }
+    return heldout_;
+  }
+
+ private:
+  void log_training(int64_t done, const Progress& progress, int64_t tokens) {
+    const StepFigures figures = trainer_.take_figures();
+    require(std::isfinite(figures.loss), "train", "the loss is not finite at step ", done, " (", figures.loss,
+            "); lower train.lr or look for the first bad value with --dtype f64");
+    note_ = fmt::format("loss {:.4f}", figures.loss);
+    JsonLine metrics, timing;
+    metrics.put("step", done)
+        .put("tokens", trainer_.tokens())
+        .put("loss", figures.loss)
+        .put("accuracy", figures.accuracy)
+        .put("grad_norm", figures.grad_norm);
+    timing.put("step", done).put("seconds", progress.seconds()).put("tokens_per_second", progress.rate(tokens));
+    folder_.log(metrics.text(), timing.text());
+  }
+
+  void log_heldout(int64_t done, const Progress& progress, int64_t rows) {
+    heldout_ = trainer_.evaluate(rows);
+    JsonLine metrics, timing;
+    metrics.put("step", done)
+        .put("heldout_loss", heldout_.loss)
+        .put("heldout_accuracy", heldout_.accuracy)
+        .put("heldout_targets", heldout_.targets);
+    timing.put("step", done).put("seconds", progress.seconds());
+    folder_.log(metrics.text(), timing.text());
+  }
+
+  void checkpoint(int64_t done) {
+    TensorFile state;
+    trainer_.save(state);
+    folder_.save_checkpoint(done, std::move(state));
+  }
+
+  Config config_;
+  RunFolder folder_;
+  Trainer trainer_;
+  int64_t first_step_ = 0;
+  std::string note_ = "loss -";
+  HeldoutFigures heldout_;
+};
+
+}  // namespace
+
+int run_train(const TrainOptions& options) {
+  const Config config = with_global(read_config(options.config, options.set), options.global);
+  const std::string out = options.out.empty() ? "runs/" + config.name : options.out;
+  Run run(config, out, options.resume);
+  if (!options.global.json) run.print_header();
+  const HeldoutFigures figures = run.train();
+  if (options.global.json)
+    JsonLine().put("run", out).put("heldout_loss", figures.loss).put("heldout_accuracy", figures.accuracy).print();
+  else
+    fmt::print("{}: held-out loss {:.4f}, accuracy {:.4f} on {} targets; run in {}\n", config.name, figures.loss,
+               figures.accuracy, figures.targets, out);
+  return 0;
+}
+
+}  // namespace matmix::experiments

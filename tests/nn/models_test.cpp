@@ -1,0 +1,91 @@
+#include <doctest/doctest.h>
+
+#include "autograd/backward.h"
+#include "nn/models/bert.h"
+#include "nn/parameter_store.h"
+#include "ops/cross_entropy/cross_entropy.h"
+#include "ops/elementwise/elementwise.h"
+#include "tensor/create.h"
+#include "tests/support/approx.h"
+#include "tests/support/devices.h"
+
+using namespace matmix;
+using namespace matmix::nn;
+using namespace matmix::testing;
+
+namespace {
+
+/// Doubles its input: y + x is easy to follow through the residual stream.
+class Twice final : public SequenceMixer {
+ public:
+  Var forward(const Var& x, const Runs&) const override { return affine(x, 2); }
+  std::optional<Var> matrix(const Var&, const Runs&) const override { return std::nullopt; }
+  void visit(Visitor&) override {}
+};
+
+std::unique_ptr<SequenceMixer> twice(int64_t) { return std::make_unique<Twice>(); }
+
+const BertOptions kTiny{.vocab_size = 11, .max_positions = 8, .encoder = {.d_model = 4, .layers = 2, .mlp_width = 6}};
+
+Var loss(const Bert& model, const Tensor& ids, const Runs& runs, const Tensor& at, const Tensor& labels) {
+  return cross_entropy(model.logits(model.encode(ids, runs), at), labels).loss;
+}
+
+}  // namespace
+
+TEST_CASE("the encoder is the pre-norm recurrence, sum and norm fused") {
+  Encoder encoder({.d_model = 4, .layers = 2}, twice);
+  const ParameterStore store(encoder, kCpu, MathMode::kF64, 1);
+  Tensor x = empty({1, 2, 4}, DType::F64);
+  random_uniform(x, -1, 1, {.seed = 3});
+  const Tensor ones = full({4}, 1, DType::F64), zero = zeros({4}, DType::F64);
+  Var r = x;
+  for (int layer = 0; layer < 2; ++layer) r = r + affine(norm(r, ones, {.kind = NormKind::kLayer, .bias = zero}).y, 2);
+  const Var want = norm(r, ones, {.kind = NormKind::kLayer, .bias = zero}).y;
+  const Var got = encoder.forward(x, Runs::full(1, 2), DType::F64, {});
+  CHECK(relative_error(got.value(), want.value()) < 1e-14);
+}
+
+TEST_CASE("every parameter of BERT receives a gradient, and padding does not matter") {
+  for (const Device device : test_devices()) {
+    Bert model(kTiny, twice);
+    const ParameterStore store(model, device, MathMode::kF64, 5);
+    const Tensor at = to(from_vector<int64_t>({0, 2, 5}), device), labels = to(from_vector<int64_t>({3, 4, 9}), device);
+    const Runs runs = Runs::of_lengths(4, {3, 2});
+    const auto run = [&](int64_t pad) {
+      store.zero_grad();
+      const Tensor ids = to(from_vector<int64_t>({1, 2, 3, pad, 4, 5, pad, pad}, {2, 4}), device);
+      const Var l = loss(model, ids, runs, at, labels);
+      backward(l);
+      return clone(l.value());
+    };
+    const Tensor first = run(0);
+    for (const auto& e : store.entries()) {
+      double most = 0;
+      for (const double g : to_vector<double>(ParameterStore::part(store.grad(), e)))
+        most = std::max(most, std::abs(g));
+      CHECK_MESSAGE(most > 0, e.path);
+    }
+    CHECK(same_bits(first, run(10)));
+  }
+}
+
+TEST_CASE("bf16 keeps the residual stream in F32 and gives bf16 logits close to F32's") {
+  for (const Device device : test_devices()) {
+    Bert wide(kTiny, twice), narrow(kTiny, twice);
+    const ParameterStore f32(wide, device, MathMode::kF32, 5), bf16(narrow, device, MathMode::kBF16, 5);
+    const Tensor ids = to(from_vector<int64_t>({1, 2, 3, 4}, {1, 4}), device),
+                 at = to(from_vector<int64_t>({1, 2}), device);
+    const Var want = wide.logits(wide.encode(ids, Runs::full(1, 4)), at);
+    const Var got = narrow.logits(narrow.encode(ids, Runs::full(1, 4)), at);
+    CHECK(got.dtype() == DType::BF16);
+    CHECK(relative_error(got.value(), want.value()) < 0.03);
+  }
+}
+
+TEST_CASE("a sequence beyond the learned positions is refused") {
+  Bert model(kTiny, twice);
+  const ParameterStore store(model, kCpu, MathMode::kF32, 5);
+  CHECK_THROWS_WITH_AS(model.encode(zeros({1, 9}, DType::I64), Runs::full(1, 9)),
+                       "bert: sequences must have at most 8 tokens (max_positions), got 9", Error);
+}

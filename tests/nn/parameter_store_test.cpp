@@ -1,0 +1,125 @@
+#include "nn/parameter_store.h"
+
+#include <doctest/doctest.h>
+
+#include "autograd/backward.h"
+#include "nn/layers.h"
+#include "ops/elementwise/elementwise.h"
+#include "ops/reduce/reduce.h"
+#include "tensor/create.h"
+#include "tests/support/approx.h"
+#include "tests/support/devices.h"
+
+using namespace matmix;
+using namespace matmix::nn;
+using namespace matmix::testing;
+
+namespace {
+
+/// Two linear layers, the first one's weight tied to a second name.
+struct Tied final : Module {
+  void visit(Visitor& v) override {
+    v("first", first);
+    v("second", second);
+    v("alias", first.weight);
+  }
+  Linear first{3, 3}, second{3, 2, {.bias = false}};
+};
+
+}  // namespace
+
+TEST_CASE("parameters have paths, ranges by decay group, and alignment") {
+  Tied model;
+  const ParameterStore store(model, kCpu, MathMode::kF32, 1);
+  REQUIRE(store.entries().size() == 3);
+  CHECK(store.entries()[0].path == "first.weight");
+  CHECK(store.entries()[0].aliases == std::vector<std::string>{"alias"});
+  CHECK(store.entries()[1].path == "first.bias");
+  CHECK(store.entries()[2].path == "second.weight");
+  CHECK(store.count() == 9 + 3 + 6);
+  REQUIRE(store.ranges().size() == 3);
+  int64_t end = 0;
+  for (const auto& range : store.ranges()) {
+    CHECK(range.start == end);
+    end += range.length;
+  }
+  CHECK(end == store.master().numel());
+  for (const auto& e : store.entries()) {
+    CHECK(reinterpret_cast<uintptr_t>(ParameterStore::part(store.master(), e).raw()) % 256 == 0);
+    CHECK(e.decay == (e.path.ends_with("bias") ? Decay::kNo : Decay::kYes));
+  }
+}
+
+TEST_CASE("initial values depend on seed and path alone, whatever the device or dtype") {
+  Tied a, b, c;
+  const ParameterStore f32(a, kCpu, MathMode::kF32, 7), again(b, kCpu, MathMode::kF32, 7),
+      f64(c, kCpu, MathMode::kF64, 7);
+  CHECK(same_bits(f32.master(), again.master()));
+  for (size_t i = 0; i < f32.entries().size(); ++i)
+    CHECK(same_bits(ParameterStore::part(f32.master(), f32.entries()[i]),
+                    cast(ParameterStore::part(f64.master(), f64.entries()[i]), DType::F32)));
+  Tied d;
+  const ParameterStore other(d, kCpu, MathMode::kF32, 8);
+  CHECK_FALSE(same_bits(f32.master(), other.master()));
+}
+
+TEST_CASE("gradients land in the flat buffer, tied ones summed, gaps zero") {
+  for (const Device device : test_devices()) {
+    Tied model;
+    const ParameterStore store(model, device, MathMode::kF64, 1);
+    const Tensor x = full({4, 3}, 0.5, DType::F64, device);
+    for (int pass = 0; pass < 2; ++pass) {
+      store.zero_grad();
+      backward(sum(model.second.forward(model.first.forward(x))) + sum(model.first.weight.var()));
+      const Tensor grad = ParameterStore::part(store.grad(), store.entries()[0]);
+      // d/dW of the product, which is the same for every row of W's inputs, plus 1 from the direct sum.
+      const std::vector<double> second = to_vector<double>(model.second.weight.master());
+      const std::vector<double> got = to_vector<double>(grad);
+      for (int out = 0; out < 3; ++out)
+        for (int in = 0; in < 3; ++in) {
+          const double want = 4 * 0.5 * (second[static_cast<size_t>(out)] + second[static_cast<size_t>(3 + out)]) + 1;
+          CHECK(got[static_cast<size_t>(out * 3 + in)] == doctest::Approx(want));
+        }
+    }
+    double total = 0, parts = 0;
+    for (const double g : to_vector<double>(store.grad())) total += g;
+    for (const auto& e : store.entries())
+      for (const double g : to_vector<double>(ParameterStore::part(store.grad(), e))) parts += g;
+    CHECK(total == doctest::Approx(parts));
+  }
+}
+
+TEST_CASE("bf16: GEMM weights are read through the shadow, vectors in F32, gradients are F32") {
+  Tied model;
+  const ParameterStore store(model, kCpu, MathMode::kBF16, 1);
+  CHECK(model.first.weight.var().dtype() == DType::BF16);
+  CHECK(model.first.bias.var().dtype() == DType::F32);
+  CHECK(same_bits(model.first.weight.var().value(), cast(model.first.weight.master(), DType::BF16)));
+  backward(sum(cast(model.first.weight.var(), DType::F32)));
+  CHECK(ParameterStore::part(store.grad(), store.entries()[0]).dtype() == DType::F32);
+  CHECK(to_vector<float>(ParameterStore::part(store.grad(), store.entries()[0])) == std::vector<float>(9, 1.0f));
+}
+
+TEST_CASE("save and load restore every value, and refuse what does not fit") {
+  Tied model, other;
+  const ParameterStore store(model, kCpu, MathMode::kF32, 1), fresh(other, kCpu, MathMode::kF32, 2);
+  TensorFile file;
+  store.save(file, true);
+  fresh.load(file, true);
+  CHECK(same_bits(store.master(), fresh.master()));
+
+  TensorFile bad = file;
+  bad.tensors[0].second = zeros({3, 4}, DType::F32);
+  CHECK_THROWS_WITH_AS(fresh.load(bad, false), "load: tensor 'first.weight' must have shape [3, 3], got [3, 4]", Error);
+  bad = file;
+  bad.tensors.erase(bad.tensors.begin());
+  CHECK_THROWS_AS(fresh.load(bad, false), Error);
+  CHECK(same_bits(store.master(), fresh.master()));
+}
+
+TEST_CASE("a parameter without a store says what to do") {
+  const Linear layer(2, 2);
+  CHECK_THROWS_WITH_AS(layer.weight.var(),
+                       "parameter: of shape [2, 2] has no storage yet; make a ParameterStore of its model first",
+                       Error);
+}
