@@ -93,15 +93,23 @@ inline std::vector<Var> halves(const Var& x) {
   return record("halves", {x}, {half(x.value(), 0), half(x.value(), 1)}, closure, slot_of);
 }
 
-/// x + 0.0 * w through Backward::sum: dw is added to w's buffer in place if it has one.
-inline Var add_weight(const Var& x, const Var& w) {
-  const auto plus = [](double a, double b) { return a + b; };
-  return record("add_weight", {x, w}, zip(x.value(), w.value(), plus), [plus](Backward& g) {
-    g.give(0, g.dy());
-    if (const auto dw = g.sum(1))
-      copy(*dw, zip(*dw, g.dy(), plus));
-    else
-      g.give(1, g.dy());
+/// a + 3 b, adding to gradients in place where there is a buffer; all is read before anything is written.
+inline Var add_thrice(const Var& a, const Var& b) {
+  const auto thrice = [](double x, double y) { return x + 3 * y; };
+  return record("add_thrice", {a, b}, zip(a.value(), b.value(), thrice), [](Backward& g) {
+    Tensor place[2], dx[2];
+    bool in_place[2];
+    for (int i = 0; i < 2; ++i) {
+      const auto sum = g.sum(i);
+      in_place[i] = sum.has_value();
+      place[i] = sum ? *sum : g.target(i);
+      const auto grown = [&](double dy, double old) { return (i == 0 ? 1 : 3) * dy + (sum ? old : 0); };
+      if (g.needs(i)) dx[i] = cast(zip(cast(g.dy(), place[i].dtype()), place[i], grown), place[i].dtype());
+    }
+    for (int i = 0; i < 2; ++i)
+      if (g.needs(i)) copy(place[i], dx[i]);
+    for (int i = 0; i < 2; ++i)
+      if (!in_place[i]) g.give(i, place[i]);
   });
 }
 
