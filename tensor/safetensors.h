@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/file.h"
 #include "tensor/tensor.h"
 
 namespace matmix {
@@ -29,10 +30,5 @@ TensorFile read_safetensors(const std::filesystem::path& path);
 /// new one. Header padded with spaces to 8 bytes. CUDA tensors are copied to the host. Error on a repeated name or
 /// when the disk refuses.
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file);
-
-/// Bytes to a file by the same rule: temporary name, fsync of file and folder, rename.
-void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
-/// The whole file; Error naming the path and the system's reason.
-std::string read_file(const std::filesystem::path& path);
 
 }  // namespace matmix
