@@ -18,8 +18,8 @@ namespace {
 /// The definition: every element of x is added where `into` was broadcast to it.
 Tensor summed(const Tensor& into, const Tensor& x) {
   const Tensor out = cast(clone(into), DType::F64), wide = cast(x, DType::F64);
-  for_each_index(x.shape(),
-                 [&](const Shape& i) { element<double>(out.expand(x.shape()), i) += element<double>(wide, i); });
+  const Tensor spread = out.expand(x.shape());
+  for_each_index(x.shape(), [&](const Shape& i) { element<double>(spread, i) += element<double>(wide, i); });
   return out;
 }
 
@@ -123,7 +123,8 @@ TEST_CASE("the same bits twice and for any thread count") {
 TEST_CASE("long sums in F32 do not drift") {
   const Tensor x = full({1 << 22}, 0.1, DType::F32), into = zeros({}, DType::F32);
   accumulate(into, x);
-  CHECK(std::abs(item<double>(into) / (static_cast<double>(0.1f) * (1 << 22)) - 1) < 1e-5);  // one after the other: 1e-2
+  CHECK(std::abs(item<double>(into) / (static_cast<double>(0.1f) * (1 << 22)) - 1) <
+        1e-5);  // one after the other: 1e-2
 }
 
 TEST_CASE("BF16 sums are carried in F32: small terms are not lost") {
