@@ -22,8 +22,8 @@ struct Conv1dOptions {
 ///   x       [B, L, C], dense rows, any row stride (a part of an in-projection)
 ///   weight  [C, width], width >= 1 (PyTorch's [C, 1, width] reshaped: cross-correlation, no flip)
 /// Returns [B, L, C], x's dtype. Throws Error on an even centred width or shapes that do not fit.
-/// Gradient: du = dy act'(u); dx, dweight, dbias in fixed order; padding receives exactly 0. Keeps x (and recomputes u).
-/// Cost: 2 B L C width flops; reads x once, writes y once: bound by memory.
+/// Gradient: du = dy act'(u); dx, dweight, dbias in fixed order; padding receives exactly 0. Keeps x (and recomputes
+/// u). Cost: 2 B L C width flops; reads x once, writes y once: bound by memory.
 Var conv1d(const Var& x, const Var& weight, const Conv1dOptions& options = {});
 
 }  // namespace matmix

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "ops/elementwise/activation.h"
+#include "tensor/kernel.h"
+#include "tensor/runs.h"
+#include "tensor/tensor.h"
+
+namespace matmix {
+
+/// Taps reach tokens i - left .. i - left + width - 1.
+struct Conv1dTaps {
+  int64_t left = 0;
+  Activation act = Activation::kNone;
+  int64_t act_channels = 0;
+};
+
+// x, y, dy, du, dx [B, L, C] of one dtype T, dense rows; taps [width, C] and bias [C] of Accumulator<T>. Written
+// tensors are written everywhere: 0 at padding.
+namespace cpu {
+/// y = act(bias + correlation of x and taps).
+void conv1d_forward(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& geometry,
+                    const Runs& runs, const Tensor& y);
+/// du = dy act'(u) with u computed again.
+void conv1d_slope(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& geometry, const Runs& runs,
+                  const Tensor& dy, const Tensor& du);
+/// partial [pieces, width + 1, C] of Accumulator<T>: for pieces of kConv1dPiece tokens of the flat batch, the sums of
+/// du x for each tap, and of du. Their sum over pieces is the gradient of taps and bias.
+void conv1d_tap_sums(const Tensor& x, const Tensor& du, const Conv1dTaps& geometry, const Runs& runs,
+                     const Tensor& partial);
+}  // namespace cpu
+namespace cuda {
+void conv1d_forward(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& geometry,
+                    const Runs& runs, const Tensor& y);
+void conv1d_slope(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& geometry, const Runs& runs,
+                  const Tensor& dy, const Tensor& du);
+void conv1d_tap_sums(const Tensor& x, const Tensor& du, const Conv1dTaps& geometry, const Runs& runs,
+                     const Tensor& partial);
+}  // namespace cuda
+
+inline constexpr int64_t kConv1dPiece = 256;
+
+inline constexpr Kernel kConv1dForward{"conv1d_forward", cpu::conv1d_forward, IF_CUDA(cuda::conv1d_forward)};
+inline constexpr Kernel kConv1dSlope{"conv1d_slope", cpu::conv1d_slope, IF_CUDA(cuda::conv1d_slope)};
+inline constexpr Kernel kConv1dTapSums{"conv1d_tap_sums", cpu::conv1d_tap_sums, IF_CUDA(cuda::conv1d_tap_sums)};
+
+}  // namespace matmix
