@@ -1,8 +1,10 @@
 #include "data/text.h"
 
+#include <algorithm>
 #include <string_view>
 
-#include "tensor/safetensors.h"
+#include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace matmix::data {
 

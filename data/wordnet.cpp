@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "tensor/error.h"
-#include "tensor/safetensors.h"
+#include "tensor/file.h"
 
 namespace matmix::data {
 namespace {
