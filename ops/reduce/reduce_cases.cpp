@@ -1,0 +1,37 @@
+#include "ops/cases.h"
+#include "ops/reduce/reduce.h"
+
+namespace matmix {
+namespace {
+
+using Reduction = Var (*)(const Var&, const std::vector<int>&, bool);
+
+/// Reductions of [3, 4, 5]: all axes, one in each place, several, neighbours or not.
+void add_reduction(std::vector<OpCase>& cases, const char* op, Reduction f) {
+  const auto add = [&](const char* variant, std::vector<int> axes, bool keep_dims, double terms) {
+    cases.push_back({op,
+                     variant,
+                     {{"x", {3, 4, 5}, -2, 2, OpArgument::Strides::kAny}},
+                     [=](const std::vector<Var>& in) { return std::vector{f(in[0], axes, keep_dims)}; },
+                     terms});
+  };
+  add("all", {}, false, 60);
+  add("first axis", {0}, false, 3);
+  add("middle axis, kept", {1}, true, 4);
+  add("last axis", {-1}, false, 5);
+  add("outer axes", {2, 0}, false, 15);
+  add("inner axes, kept", {1, 2}, true, 20);
+}
+
+}  // namespace
+
+std::vector<OpCase> reduce_cases() {
+  std::vector<OpCase> cases;
+  add_reduction(cases, "sum", sum);
+  add_reduction(cases, "mean", mean);
+  add_reduction(cases, "max", max);
+  add_reduction(cases, "logsumexp", logsumexp);
+  return cases;
+}
+
+}  // namespace matmix
