@@ -7,6 +7,10 @@ mode=(-i)
 [ "${1:-}" != --check ] || mode=(--dry-run --Werror)
 # Version 14 is Debian 12's; others lay out some lines differently.
 format=$(command -v clang-format-14 || command -v clang-format)
-git ls-files -z -- '*.h' '*.cpp' '*.cu' '*.cuh' |
+tracked() {
+  git ls-files -z -- '*.h' '*.cpp' '*.cu' '*.cuh' 2>/dev/null ||
+    find . -path './build*' -prune -o -regex '.*\.\(h\|cpp\|cuh?\)' -print0  # not a git checkout
+}
+tracked |
   while IFS= read -r -d '' file; do [ ! -f "$file" ] || printf '%s\0' "$file"; done |
   xargs -0 -r -n 8 -P "$(nproc)" "$format" "${mode[@]}"

@@ -1,0 +1,73 @@
+"""The checkers find what is planted, and count what a test log holds."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
+sys.path.insert(0, str(TOOLS))
+sys.dont_write_bytecode = True
+
+import check_layers  # noqa: E402
+
+
+def breaches(room, name, text):
+    path = pathlib.Path(room) / name
+    return [*check_layers.include_breaches(room, path, text), *check_layers.code_breaches(room, path, text)]
+
+
+class CheckLayers(unittest.TestCase):
+    def test_includes_go_down_only(self):
+        self.assertEqual(
+            breaches("tensor", "a.cpp", '#pragma once\n#include "autograd/var.h"\n'),
+            ["tensor/a.cpp:2: tensor must not include autograd/var.h; it sees tensor"])
+        self.assertEqual(breaches("ops", "a.cpp", '#include "autograd/var.h"\n#include <vector>\n'), [])
+        self.assertEqual(len(breaches("data", "a.cpp", '#include "autograd/var.h"')), 1)
+        self.assertEqual(len(breaches("tests", "a.cpp", '#include "autograd/var.h"')), 0)
+
+    def test_includes_are_named_from_the_root(self):
+        self.assertEqual(breaches("tensor", "a.cpp", '#include "shape.h"'),
+                         ['tensor/a.cpp:1: "shape.h" is no file named from the root'])
+
+    def test_the_library_neither_prints_nor_ends(self):
+        for code in ['std::printf("x");', "std::cout << 1;", "puts(s);", "std::fprintf(stderr, s);", "std::abort();",
+                     "std::exit(1);"]:
+            self.assertEqual(len(breaches("nn", "a.cpp", f"void f() {{ {code} }}")), 1, code)
+            self.assertEqual(breaches("experiments", "a.cpp", code), [])
+        for code in ['std::snprintf(b, 3, "x");', 'fail("printf(stdout)");', "// abort()", "/* puts(\n) */", "x.abort();"]:
+            self.assertEqual(breaches("nn", "a.cpp", code), [], code)
+
+    def test_kernels_are_launched_from_cuda_files_of_tensor_and_ops(self):
+        self.assertEqual(breaches("ops", "norm/norm_cuda.cu", "k<<<1, 2>>>();"), [])
+        self.assertEqual(len(breaches("ops", "norm/norm.cpp", "k<<<1, 2>>>();")), 1)
+        self.assertEqual(len(breaches("mixers", "a_cuda.cu", "")), 1)
+
+
+class CountTests(unittest.TestCase):
+    def count(self, *tests):
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder) / "testlog.json"
+            log.write_text("".join(json.dumps(test) + "\n" for test in tests))
+            done = subprocess.run([sys.executable, TOOLS / "count_tests.py", log], capture_output=True, text=True)
+        return done.stdout.splitlines()[-1], done.returncode
+
+    def test(self):
+        def run(stdout, returncode, result):
+            return {"name": "t", "stdout": stdout, "returncode": returncode, "result": result}
+
+        def summary(passed, failed):
+            return f"[doctest] test cases: {passed + failed} | {passed} passed | {failed} failed | 0 skipped\n"
+
+        good, script = run(summary(7, 0), 0, "OK"), run("", 0, "OK")
+        self.assertEqual(self.count(good, script), ("8 passed, 0 failed", 0))
+        self.assertEqual(self.count(good, run(summary(3, 2), 1, "FAIL")), ("10 passed, 2 failed", 1))
+        self.assertEqual(self.count(good, run("", 1, "FAIL")), ("7 passed, 1 failed", 1))
+        self.assertEqual(self.count(run("no summary", -11, "FAIL")), ("0 passed, 1 failed", 1))
+        self.assertEqual(self.count(run(summary(3, 0), 23, "FAIL")), ("3 passed, 1 failed", 1))
+        self.assertEqual(self.count(), ("0 passed, 1 failed", 1))
+
+
+if __name__ == "__main__":
+    unittest.main()
