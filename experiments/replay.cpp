@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <functional>
 #include <set>
 
 #include "autograd/backward.h"
+#include "experiments/compare.h"
 #include "mixers/quasiseparable.h"
 #include "nn/parameter_store.h"
 #include "tensor/create.h"
@@ -196,17 +196,6 @@ class Parameters {
   std::vector<NameMap> names_;
   nn::ParameterStore store_;
 };
-
-double relative_error(const Tensor& ours, const Tensor& theirs) {
-  require(ours.shape() == theirs.shape(), "replay", "our shape is ", ours.shape(), ", theirs ", theirs.shape());
-  const std::vector<double> a = to_vector<double>(ours), b = to_vector<double>(theirs);
-  double difference = 0, norm = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference += (a[i] - b[i]) * (a[i] - b[i]);
-    norm += b[i] * b[i];
-  }
-  return norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
-}
 
 }  // namespace
 
