@@ -1,0 +1,85 @@
+#include "experiments/config.h"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+
+#include <unistd.h>
+
+#include "tensor/error.h"
+
+using namespace matmix;
+using namespace matmix::experiments;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  Folder() : path(fs::temp_directory_path() / ("matmix_config_" + std::to_string(::getpid()))) {
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  fs::path write(const std::string& name, const std::string& text) const {
+    std::ofstream(path / name) << text;
+    return path / name;
+  }
+  fs::path path;
+};
+
+}  // namespace
+
+TEST_CASE("written and read back, a config is the same") {
+  Config c;
+  c.name = "x";
+  c.model.mixer.state = 32;
+  c.train.lr = 0.1 + 0.2;
+  c.data.whole_word = false;
+  CHECK(to_json(parse_config(to_json(c), "text")) == to_json(c));
+}
+
+TEST_CASE("bases are read first, deep; --set comes last") {
+  const Folder folder;
+  folder.write("base.json", R"({"model": {"d_model": 64, "mixer": {"state": 8, "headdim": 16}}})");
+  folder.write("middle.json", R"({"base": "base.json", "model": {"mixer": {"state": 9}}})");
+  const fs::path top = folder.write("top.json", R"({"base": "middle.json", "name": "top"})");
+  const Config c = read_config(top, {"model.layers=7", "train.dtype=bf16", "train.lr=1e-4"});
+  CHECK(c.name == "top");
+  CHECK(c.model.d_model == 64);
+  CHECK(c.model.mixer.state == 9);
+  CHECK(c.model.mixer.headdim == 16);
+  CHECK(c.model.layers == 7);
+  CHECK(c.train.dtype == "bf16");
+  CHECK(c.train.lr == 1e-4);
+}
+
+TEST_CASE("what is wrong is said in one sentence, with file and path") {
+  const auto message = [](const std::string& json) {
+    try {
+      parse_config(json, "f.json");
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(message(R"({"model": {"d_modle": 3}})") ==
+        "f.json: unknown key model.d_modle; the nearest known one is model.d_model");
+  CHECK(message(R"({"model": 3})") == "f.json: model must be an object, got number");
+  CHECK(message(R"({"train": {"steps": "many"}})") == "f.json: train.steps must be a whole number, got \"many\"");
+  CHECK(message(R"({"train": {"steps": 1.5}})") == "f.json: train.steps must be a whole number, got 1.5");
+  CHECK(message(R"({"train": {"steps": 0}})") == "f.json: train.steps must be positive, got 0");
+  CHECK(message(R"({"data": {"whole_word": 1}})") == "f.json: data.whole_word must be true or false, got 1");
+  CHECK(message("{\n\"train\": {\n\"lr\": NaN}}").starts_with("f.json: line 3 is not JSON: "));
+  CHECK(message("[]") == "f.json: the config must be an object, got array");
+}
+
+TEST_CASE("a circle of bases, a missing file and a bad --set are refused") {
+  const Folder folder;
+  const fs::path a = folder.write("a.json", R"({"base": "b.json"})");
+  folder.write("b.json", R"({"base": "a.json"})");
+  CHECK_THROWS_AS(read_config(a), Error);
+  CHECK_THROWS_AS(read_config(folder.path / "none.json"), Error);
+  const fs::path good = folder.write("c.json", "{}");
+  CHECK_THROWS_WITH_AS(read_config(good, {"steps"}), "--set: must be path=value, got 'steps'", Error);
+  CHECK_THROWS_WITH_AS(read_config(good, {"name.x=1", "name=a", "name.x=2"}),
+                       "--set: 'name.x=2' goes through a value that is no object", Error);
+}
