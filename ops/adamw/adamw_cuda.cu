@@ -29,11 +29,11 @@ struct alignas(sizeof(bfloat16) * W) ShadowVec {
   bfloat16 at[W];
 };
 
-// AdamW.                               the formula of adamw.h for elements [0, n); shadow = round(weight) where there
-// is one Owns:    thread = 16 bytes of each array, then strides by the grid: `vectors` times in all; the elements after
-// those singly. Traffic: reads weight, grad, m, v and writes weight, m, v (28 n bytes in F32) and the shadow (2 n):
-// bound by memory. Syncs:   one, after the block's first thread has worked the step's constants out. Numerics: T,
-// constants in double first; elements do not see each other, so the grid does not matter.
+// AdamW.                               the formula of adamw.h for elements [0, n); shadow = round(weight), if given
+// Owns:    thread = 16 bytes of each array, then strides by the grid: `vectors` groups in all; what follows, singly.
+// Traffic: reads weight, grad, m, v and writes weight, m, v (28 n bytes in F32) and the shadow (2 n): bound by memory.
+// Syncs:   one, after the block's first thread has worked the step's constants out.
+// Numerics: T, constants in double first; elements do not see each other, so the grid does not matter.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     adamw_kernel(AdamWArrays<T> a, int64_t n, int64_t vectors, StepPointers at, AdamWOptions options) {

@@ -11,9 +11,9 @@ constexpr int kThreads = 256, kNormThreads = 1024;
 constexpr int64_t kPart = 65536;  // elements a block sums
 
 // Sums of squares.                     parts[b] = sum of x_i^2 over elements [b kPart, (b + 1) kPart) of [0, n)
-// Owns:    block = kPart elements; thread = every kThreads-th group of 16 bytes; from `vectors` groups on, single
-// elements. Traffic: reads n elements: bound by memory.      Syncs: one block reduction. Numerics: F64; who sums what
-// depends on n and x's alignment alone, so bitwise repeatable.
+// Owns:    block = kPart elements; thread = every kThreads-th group of 16 bytes; after `vectors` groups, one element.
+// Traffic: reads n elements: bound by memory.      Syncs: one block reduction.
+// Numerics: F64; who sums what depends on n and x's alignment alone, so bitwise repeatable.
 template <class T>
 __global__ void __launch_bounds__(kThreads) parts_kernel(const T* x, int64_t n, int64_t vectors, double* parts) {
   constexpr int W = Vec<T>::kWidth;

@@ -83,11 +83,12 @@ struct Online {
   }
 };
 
-// Row statistics and losses, online softmax.      maxima[t] = m, log_sums[t] = log sum_j exp(x_j - m), losses[t],
-// hits[t] Owns:    block = 1 row; thread = every kThreads-th group of 16 bytes of it. Traffic: reads the logits of the
-// rows that count, once: bound by memory. Syncs:   block reductions of the maximum, the sum and the first maximum's
-// place. Numerics: maximum, sum and exp in Accumulator<T>; row order fixed, so bitwise repeatable. A NaN reaches the
-// sum, so the loss. Source:  Milakov & Gimelshein 2018 (arXiv 1805.02867), alg. 3.
+// Row statistics, online softmax.      maxima[t] = m, log_sums[t] = log sum_j exp(x_j - m); losses[t], hits[t]
+// Owns:    block = 1 row; thread = every kThreads-th group of 16 bytes of it.
+// Traffic: reads the logits of the rows that count, once: bound by memory.
+// Syncs:   block reductions of the maximum, the sum and the first maximum's place.
+// Numerics: Accumulator<T>; order fixed, so bitwise repeatable. A NaN reaches the sum, and so the loss.
+// Source:  Milakov & Gimelshein 2018 (arXiv 1805.02867), alg. 3.
 template <int kThreads, class T, class A = Accumulator<T>>
 __global__ void rows_kernel(const T* logits, int64_t stride, int64_t V, const int64_t* targets, int64_t ignore_index,
                             A* maxima, A* log_sums, double* losses, uint8_t* hits) {

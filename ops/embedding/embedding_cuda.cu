@@ -39,14 +39,13 @@ void gather(const Tensor& table, const Tensor& ids, const Tensor& y) {
 constexpr int kSortThreads = 1024, kSortWarps = kSortThreads / kWarp;
 constexpr int kSortRows = 256;  // table rows a block
 
-// Stable counting sort by id.          order = tokens by (row, t), row[i] = row of token order[i]; row V for ids
-// outside [0, V) Owns:    block = kSortRows table rows and their place in the result, which starts at the number of
-// smaller ids, so
+// Stable counting sort by id.          order = tokens by (row, t); row[i] = ids[order[i]], or V for ids outside [0, V)
+// Owns:    block = kSortRows table rows and their places in the result, which start at the number of smaller ids, so
 //          that blocks need nothing of each other.
-// Tiles:   the ids pass twice, 1024 at a time: once to count, once to place. Shared: counts of the block's rows and of
-//          the rows found by each warp (20 KB).
-// Traffic: reads 2 T ids a block (from L2), writes 2 T integers in all. V = 30,522, T = 65,536: 120 blocks, 126 MB of
-// L2. Syncs:   two __syncthreads a pass of 1024 ids: after each warp's counts are written, and after they are read.
+// Tiles:   the ids pass twice, 1024 at a time: once to count, once to place. Shared: counts of the block's rows, and of
+//          the rows that each warp found among the 1024 (20 KB).
+// Traffic: reads 2 T ids a block (from L2), writes 2 T integers in all. V = 30,522, T = 65,536: 120 blocks, 126 MB.
+// Syncs:   two __syncthreads for 1024 ids: after the warps' counts are written, and after they are read.
 // Numerics: integers; the atomics are on counts alone, whose value does not depend on their order.
 template <class Id>
 __global__ void __launch_bounds__(kSortThreads)
