@@ -18,6 +18,7 @@ struct OpArgument {
   double low = -2, high = 2;  ///< drawn uniformly from here: inside the domain, away from poles
   Strides strides = Strides::kDenseRows;
   bool is_master = false;  ///< stays F32 where the other arguments are BF16, as parameters do
+  bool is_spread = false;  ///< elements keep away from each other, for ops with kinks where two are equal
 };
 
 /// One way to call an op: what `matmix gradcheck` and the laws of tests/laws walk. A new op, and every new option of an

@@ -15,10 +15,18 @@ void check_floating(const char* op, const char* name, const Var& x) {
 /// The result's dtype and shape of two tensors that are combined.
 DType wider(const Var& a, const Var& b) { return std::min(a.dtype(), b.dtype()); }
 
-/// Where a kernel writes a gradient that has dy's shape and dtype: the input's own place, if it is of that kind.
+/// Where a kernel writes a gradient of dy's shape and dtype: the input's own place, if it is like that.
 Tensor room_for(const Backward& b, int input) {
   const Tensor target = b.target(input);
   return target.shape() == b.dy().shape() && target.dtype() == b.dy().dtype() ? target : empty_like(b.dy());
+}
+
+/// The same where the gradient may still have to be summed over broadcast axes: then it is not rounded to BF16 before.
+Tensor room_for_terms(const Backward& b, int input) {
+  const Tensor target = b.target(input);
+  const DType dtype = b.dy().dtype(), sums = dtype == DType::BF16 ? DType::F32 : dtype;
+  if (target.shape() != b.dy().shape()) return empty(b.dy().shape(), sums, b.dy().device());
+  return target.dtype() == dtype || target.dtype() == sums ? target : empty_like(b.dy());
 }
 
 template <class F>
@@ -78,7 +86,7 @@ Var binary(const char* op, const Var& given_a, const Var& given_b) {
     constexpr int kGradients[] = {BinaryGradients::id<GradientOfA<F>>(), BinaryGradients::id<GradientOfB<F>>()};
     for (const int input : {0, 1}) {
       if (!back.needs(input)) continue;
-      const Tensor dx = room_for(back, input);
+      const Tensor dx = room_for_terms(back, input);
       kBinaryBackward(dx.device(), kGradients[input], a, b, back.dy(), dx);
       back.give(input, dx);
     }

@@ -14,21 +14,23 @@ OpCase unary(const char* op, Unary f, double low = -3, double high = 3) {
   return {op, "", {{"x", {3, 5}, low, high, kAny}}, [f](const std::vector<Var>& in) { return std::vector{f(in[0])}; }};
 }
 
-OpCase binary(const char* op, const char* variant, Binary f, const Shape& a, const Shape& b, double low, double high) {
+OpCase binary(const char* op, const char* variant, Binary f, const Shape& a, const Shape& b, double low, double high,
+              bool has_kinks) {
   return {op,
           variant,
-          {{"a", a, low, high, kAny}, {"b", b, low, high, kAny}},
+          {{"a", a, low, high, kAny, false, has_kinks}, {"b", b, low, high, kAny, false, has_kinks}},
           [f](const std::vector<Var>& in) { return std::vector{f(in[0], in[1])}; },
           15};
 }
 
 /// Every way in which shapes meet.
-void add_binary(std::vector<OpCase>& cases, const char* op, Binary f, double low = -3, double high = 3) {
-  cases.push_back(binary(op, "same shape", f, {3, 5}, {3, 5}, low, high));
-  cases.push_back(binary(op, "row", f, {3, 5}, {5}, low, high));
-  cases.push_back(binary(op, "column", f, {3, 1}, {3, 5}, low, high));
-  cases.push_back(binary(op, "scalar", f, {3, 5}, {}, low, high));
-  cases.push_back(binary(op, "both", f, {2, 1, 3}, {4, 1}, low, high));
+void add_binary(std::vector<OpCase>& cases, const char* op, Binary f, double low = -3, double high = 3,
+                bool has_kinks = false) {
+  cases.push_back(binary(op, "same shape", f, {3, 5}, {3, 5}, low, high, has_kinks));
+  cases.push_back(binary(op, "row", f, {3, 5}, {5}, low, high, has_kinks));
+  cases.push_back(binary(op, "column", f, {3, 1}, {3, 5}, low, high, has_kinks));
+  cases.push_back(binary(op, "scalar", f, {3, 5}, {}, low, high, has_kinks));
+  cases.push_back(binary(op, "both", f, {2, 1, 3}, {4, 1}, low, high, has_kinks));
 }
 
 /// A Bool tensor of which every third element is true.
@@ -72,8 +74,8 @@ std::vector<OpCase> elementwise_cases() {
   add_binary(cases, "sub", sub);
   add_binary(cases, "mul", mul);
   add_binary(cases, "div", div, 0.5, 3);
-  add_binary(cases, "maximum", maximum);
-  add_binary(cases, "minimum", minimum);
+  add_binary(cases, "maximum", maximum, -3, 3, true);
+  add_binary(cases, "minimum", minimum, -3, 3, true);
   return cases;
 }
 

@@ -126,7 +126,10 @@ void binary_forward(int map, const Tensor& a, const Tensor& b, const Tensor& y) 
 
 void binary_backward(int gradient, const Tensor& a, const Tensor& b, const Tensor& dy, const Tensor& dx) {
   BinaryGradients::dispatch(gradient, [&]<class Gradient>() {
-    dispatch_float(dx.dtype(), "binary", [&]<class T>() { apply<T, T, T, T>(Gradient{}, dx, a, b, dy); });
+    dispatch_float(dy.dtype(), "binary", [&]<class T>() {
+      if (dx.dtype() == dy.dtype()) return apply<T, T, T, T>(Gradient{}, dx, a, b, dy);
+      apply<Accumulator<T>, T, T, T>(Gradient{}, dx, a, b, dy);
+    });
   });
 }
 

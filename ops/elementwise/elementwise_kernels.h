@@ -60,7 +60,8 @@ struct Choice {
   HOST_DEVICE auto operator()(bool condition, auto a, auto b) const { return condition ? a : b; }
 };
 
-// `map` and `gradient` are numbers in the lists above. Shapes are equal, dtypes too (condition is Bool); any strides.
+// `map` and `gradient` are numbers in the lists above. Shapes are equal, dtypes too (but condition is Bool, and dx of
+// binary_backward may be F32 for BF16); any strides.
 // Outputs must not overlap inputs.
 namespace cpu {
 void unary_forward(int map, const Tensor& x, const Tensor& y);

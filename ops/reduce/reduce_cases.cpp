@@ -7,11 +7,11 @@ namespace {
 using Reduction = Var (*)(const Var&, const std::vector<int>&, bool);
 
 /// Reductions of [3, 4, 5]: all axes, one in each place, several, neighbours or not.
-void add_reduction(std::vector<OpCase>& cases, const char* op, Reduction f) {
+void add_reduction(std::vector<OpCase>& cases, const char* op, Reduction f, bool has_kinks = false) {
   const auto add = [&](const char* variant, std::vector<int> axes, bool keep_dims, double terms) {
     cases.push_back({op,
                      variant,
-                     {{"x", {3, 4, 5}, -2, 2, OpArgument::Strides::kAny}},
+                     {{.name = "x", .shape = {3, 4, 5}, .strides = OpArgument::Strides::kAny, .is_spread = has_kinks}},
                      [=](const std::vector<Var>& in) { return std::vector{f(in[0], axes, keep_dims)}; },
                      terms});
   };
@@ -29,7 +29,7 @@ std::vector<OpCase> reduce_cases() {
   std::vector<OpCase> cases;
   add_reduction(cases, "sum", sum);
   add_reduction(cases, "mean", mean);
-  add_reduction(cases, "max", max);
+  add_reduction(cases, "max", max, true);
   add_reduction(cases, "logsumexp", logsumexp);
   return cases;
 }
