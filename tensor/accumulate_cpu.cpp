@@ -6,7 +6,7 @@
 namespace matmix::cpu {
 namespace {
 
-constexpr int64_t kElements = 32768;  // terms that a thread sums at a time
+constexpr int64_t kElements = 65536;  // terms that a thread sums at a time
 constexpr int64_t kColumns = 1024;    // sums carried at a time: they stay in the first cache
 
 /// The terms of one output, as rows of `length` elements `stride` apart that start at `starts`.
@@ -35,17 +35,16 @@ Terms terms_of(const Walk& summed) {
 /// One term an output: into (+)= x.
 template <class A, class I, class X>
 void add_tile(I* __restrict__ into, const X* __restrict__ x, const Tile& tile, bool add) {
-  const auto term = [&](int64_t to, int64_t from) {
-    into[to] = static_cast<I>((add ? static_cast<A>(into[to]) : A(0)) + static_cast<A>(x[from]));
+  const auto put = [&](int64_t r, int64_t c, A term) {
+    I& y = into[r * tile.a_row + c * tile.a_col];
+    y = static_cast<I>((add ? static_cast<A>(y) : A(0)) + term);
   };
-  for (int64_t r = 0; r < tile.rows; ++r) {
-    const int64_t to = r * tile.a_row, from = r * tile.b_row;
-    if (tile.a_col == 1 && tile.b_col == 1) {
-      for (int64_t c = 0; c < tile.cols; ++c) term(to + c, from + c);
-    } else {
-      for (int64_t c = 0; c < tile.cols; ++c) term(to + c * tile.a_col, from + c * tile.b_col);
+  if (tile.a_col != 1 || tile.b_col != 1) return read_across<A>(x, tile, put);
+  for (int64_t r = 0; r < tile.rows; ++r)
+    for (int64_t c = 0; c < tile.cols; ++c) {
+      I& y = into[r * tile.a_row + c];
+      y = static_cast<I>((add ? static_cast<A>(y) : A(0)) + static_cast<A>(x[r * tile.b_row + c]));
     }
-  }
 }
 
 /// Many outputs side by side: their sums are carried together, term by term.
@@ -100,7 +99,8 @@ void sum_as(I* into, const X* x, const SumPlan& plan) {
   const Terms terms = terms_of(plan.summed);
   const int64_t count = plan.summed.shape.numel(), worth = count * plan.outputs.shape.numel();
   const bool columns = plan.outputs.shape.rank() > 0 && plan.outputs.b.dim(-1) == 1;
-  for_each_tile(plan.outputs, std::max<int64_t>(1, kElements / count), kColumns, worth, [&](const Tile& tile) {
+  const int64_t most = std::max<int64_t>(1, kElements / count), most_cols = count == 1 ? most : kColumns;
+  for_each_tile(plan.outputs, most, most_cols, worth, [&](const Tile& tile) {
     if (count == 1) {
       add_tile<A>(into + tile.a, x + tile.b, tile, plan.add);
     } else if (columns) {

@@ -6,8 +6,6 @@
 namespace matmix::cpu {
 namespace {
 
-constexpr int64_t kStrip = 32;  // columns of a transposed tile at a time: its source lines stay in the first cache
-
 template <class D, class S>
 void copy_tile(void* to, const void* from, const Tile& tile) {
   auto* __restrict__ dst = static_cast<D*>(to) + tile.a;
@@ -17,10 +15,7 @@ void copy_tile(void* to, const void* from, const Tile& tile) {
       for (int64_t c = 0; c < tile.cols; ++c) dst[r * tile.a_row + c] = static_cast<D>(src[r * tile.b_row + c]);
     return;
   }
-  for (int64_t start = 0; start < tile.cols; start += kStrip)
-    for (int64_t r = 0; r < tile.rows; ++r)
-      for (int64_t c = start; c < std::min(tile.cols, start + kStrip); ++c)
-        dst[r * tile.a_row + c * tile.a_col] = static_cast<D>(src[r * tile.b_row + c * tile.b_col]);
+  read_across<D>(src, tile, [&](int64_t r, int64_t c, D value) { dst[r * tile.a_row + c * tile.a_col] = value; });
 }
 
 using CopyTile = void (*)(void*, const void*, const Tile&);
@@ -34,11 +29,10 @@ CopyTile copy_tile_of(DType dst, DType src) {
 }  // namespace
 
 void copy(const Tensor& dst, const Tensor& src) {
-  constexpr int64_t kElements = 16384, kCols = 512;
+  constexpr int64_t kElements = 16384;
   const Walk walk = collapse(dst.shape(), dst.strides(), src.strides());
-  const bool dense = walk.shape.rank() > 0 && walk.b.dim(-1) == 1;
   const CopyTile f = copy_tile_of(dst.dtype(), src.dtype());
-  for_each_tile(walk, kElements, dense ? kElements : kCols, dst.numel(),
+  for_each_tile(walk, kElements, kElements, dst.numel(),
                 [f, to = dst.raw(), from = src.raw()](const Tile& tile) { f(to, from, tile); });
 }
 

@@ -33,7 +33,7 @@ Tensor read(const std::string& bytes) {
 
 /// What reading is refused with, less the path; "" if the bytes are read.
 std::string refusal(const std::string& bytes) {
-  const TempDir dir;
+  static const TempDir dir;
   const auto path = dir.write("x.npy", bytes);
   try {
     read_npy(path);
