@@ -9,7 +9,7 @@
 namespace matmix::cpu {
 namespace {
 
-constexpr int kLanes = 16;    // interleaved partial results of a row, so that the loop over it vectorises
+constexpr int kLanes = 32;    // interleaved partial results of a row, so that the loop over it vectorises
 constexpr int64_t kRows = 8;  // rows that a thread takes at a time
 
 /// Calls f(t, target) for every row in parallel; target is -1 where the row does not count.

@@ -75,8 +75,8 @@ TEST_CASE("embedding: tables with a row stride, scalar ids, no ids, no columns")
 TEST_CASE("embedding: the gradient sums dy over the tokens of each id") {
   for (const Device device : test_devices())
     for (const DType dtype : {DType::F64, DType::F32, DType::BF16})
-      for (const int64_t V : {1, 5, 700})
-        for (const int64_t D : {1, 9, 12, 300})
+      for (const int64_t V : {1, 5, 600})
+        for (const int64_t D : {1, 9, 260})
           for (const int64_t T : {1, 64, 65, 700}) {
             CAPTURE(to_string(device));
             CAPTURE(to_string(dtype));
