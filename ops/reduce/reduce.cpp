@@ -90,10 +90,10 @@ Var max(const Var& x, const std::vector<int>& axes, bool keep_dims) {
   const Reduced r("max", x, axes, keep_dims);
   check_not_empty("max", r, x);
   const Tensor y = empty(r.result, x.dtype(), x.device()), index = empty({y.numel()}, DType::I64, x.device());
-  kMaxForward(x.device(), r.rows(x.value()), y.reshape({-1}), index);
+  if (y.numel() > 0) kMaxForward(x.device(), r.rows(x.value()), y.reshape({-1}), index);
   return record("max", {x}, y, [r, shape = x.shape(), index = Saved(index, "index")](Backward& b) {
     const Tensor dx = empty({b.dy().numel(), r.n}, b.dy().dtype(), b.dy().device());
-    kMaxBackward(dx.device(), index, flat(b.dy()), dx);
+    if (dx.numel() > 0) kMaxBackward(dx.device(), index, flat(b.dy()), dx);
     b.give(0, r.unrows(dx, shape));
   });
 }
@@ -103,11 +103,11 @@ Var logsumexp(const Var& x, const std::vector<int>& axes, bool keep_dims) {
   check_not_empty("logsumexp", r, x);
   const Tensor rows = r.rows(x.value());
   const Tensor y = empty(r.result, wide(x), x.device());
-  kLogsumexpForward(x.device(), rows, y.reshape({-1}));
+  if (y.numel() > 0) kLogsumexpForward(x.device(), rows, y.reshape({-1}));
   return record("logsumexp", {x}, cast(y, x.dtype()),
                 [r, shape = x.shape(), rows = Saved(rows, "x"), y = Saved(y, "y")](Backward& b) {
                   const Tensor dx = empty_like(rows);
-                  kLogsumexpBackward(dx.device(), rows, flat(y), flat(b.dy()), dx);
+                  if (dx.numel() > 0) kLogsumexpBackward(dx.device(), rows, flat(y), flat(b.dy()), dx);
                   b.give(0, r.unrows(dx, shape));
                 });
 }

@@ -88,7 +88,6 @@ __global__ void logsumexp_backward_kernel(const T* __restrict__ x, const Accumul
 }  // namespace
 
 void max_forward(const Tensor& x, const Tensor& y, const Tensor& index) {
-  if (x.dim(0) == 0) return;
   dispatch_float(x.dtype(), "max", [&]<class T>() {
     max_kernel<<<blocks(x.dim(0), 1), kThreads, 0, stream()>>>(x.data<T>(), y.data<T>(), index.data<int64_t>(),
                                                                x.dim(1));
@@ -96,7 +95,6 @@ void max_forward(const Tensor& x, const Tensor& y, const Tensor& index) {
 }
 
 void max_backward(const Tensor& index, const Tensor& dy, const Tensor& dx) {
-  if (dx.dim(0) == 0) return;
   dispatch_float(dx.dtype(), "max", [&]<class T>() {
     max_backward_kernel<<<blocks(dx.dim(0), 1), kThreads, 0, stream()>>>(index.data<int64_t>(), dy.data<T>(),
                                                                          dx.data<T>(), dx.dim(1));
@@ -104,14 +102,12 @@ void max_backward(const Tensor& index, const Tensor& dy, const Tensor& dx) {
 }
 
 void logsumexp_forward(const Tensor& x, const Tensor& y) {
-  if (x.dim(0) == 0) return;
   dispatch_float(x.dtype(), "logsumexp", [&]<class T>() {
     logsumexp_kernel<<<blocks(x.dim(0), 1), kThreads, 0, stream()>>>(x.data<T>(), y.data<Accumulator<T>>(), x.dim(1));
   });
 }
 
 void logsumexp_backward(const Tensor& x, const Tensor& y, const Tensor& dy, const Tensor& dx) {
-  if (x.dim(0) == 0) return;
   dispatch_float(x.dtype(), "logsumexp", [&]<class T>() {
     logsumexp_backward_kernel<<<blocks(x.dim(0), 1), kThreads, 0, stream()>>>(x.data<T>(), y.data<Accumulator<T>>(),
                                                                               dy.data<T>(), dx.data<T>(), x.dim(1));

@@ -5,8 +5,8 @@
 
 namespace matmix {
 
-// Over the rows of x [R, n], n > 0; y, dy [R]; everything contiguous and of x's dtype, but index, and y of logsumexp
-// in Accumulator<T>.
+// Over the rows of x [R, n], R and n > 0; y, dy [R]; everything contiguous and of x's dtype, but index, and y of
+// logsumexp in Accumulator<T>.
 //   max_forward         y_r = max_i x_ri, index I64 [R] = the first i of it (the first NaN, if there is one)
 //   max_backward        dx_ri = dy_r if i = index_r, else 0
 //   logsumexp_forward   y_r = m + log sum_i exp(x_ri - m), m = max_i x_ri; m itself if m is infinite
