@@ -26,13 +26,14 @@ struct NormResult {
 };
 
 /// One pass over rows u of D values (u = x, residual + x, or x silu(gate)):
-///   kRms:   y = u / sqrt(mean(u^2) + eps) * weight          kLayer: y = (u - mean u) / sqrt(var u + eps) * weight + bias
-/// then, for kAfterNorm with a gate, y *= silu(gate).   x [..., D] dense rows; weight [D]; statistics in Accumulator<T> (F32
-/// for BF16, F64 for F64). residual and a gate before the norm exclude each other (Error). D must be at least 1.
+///   kRms:   y = u / sqrt(mean(u^2) + eps) * weight          kLayer: y = (u - mean u) / sqrt(var u + eps) * weight +
+///   bias
+/// then, for kAfterNorm with a gate, y *= silu(gate).   x [..., D] dense rows; weight [D]; statistics in Accumulator<T>
+/// (F32 for BF16, F64 for F64). residual and a gate before the norm exclude each other (Error). D must be at least 1.
 /// Law: equal to the composition of its parts.
-/// Gradient: of x, weight, bias, residual, gate; also takes d(residual out). Keeps u (or x and gate) and the row statistics.
-/// Cost: reads each input once, writes each output once.
-/// Source: Zhang & Sennrich 2019 (RMSNorm); Ba et al. 2016; the gate as in Mamba-2 (arXiv 2405.21060).
+/// Gradient: of x, weight, bias, residual, gate; also takes d(residual out). Keeps u (or x and gate) and the row
+/// statistics. Cost: reads each input once, writes each output once. Source: Zhang & Sennrich 2019 (RMSNorm); Ba et al.
+/// 2016; the gate as in Mamba-2 (arXiv 2405.21060).
 NormResult norm(const Var& x, const Var& weight, const NormOptions& options = {});
 
 }  // namespace matmix

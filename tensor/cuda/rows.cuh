@@ -32,12 +32,13 @@ struct Rows {
 
   /// x [rows, columns] with dense rows; one row [columns] is read by every index.
   explicit Rows(const Tensor& x) {
-    if (!x.defined()) return;
-    data = x.data<Value>();
-    stride = x.rank() > 1 ? x.stride(0) : 0;
-    columns = x.dim(-1);
-    whole = reinterpret_cast<uintptr_t>(data) % alignof(Packed) == 0 && stride % 4 == 0;
+    if (x.defined()) *this = Rows(x.data<Value>(), x.rank() > 1 ? x.stride(0) : 0, x.dim(-1));
   }
+  HOST_DEVICE Rows(T* first, int64_t elements_apart, int64_t width)
+      : data(first),
+        stride(elements_apart),
+        columns(width),
+        whole(reinterpret_cast<uintptr_t>(first) % alignof(Packed) == 0 && elements_apart % 4 == 0) {}
 
   __device__ explicit operator bool() const { return data != nullptr; }
 

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "ops/norm/norm.h"
+#include "tensor/kernel.h"
+#include "tensor/tensor.h"
+
+namespace matmix {
+
+// Rows are [rows, D] with dense rows: x, gate and their gradients of dtype X, y and dy of Y, residual, r and their
+// gradients of R. weight, bias [D], and the statistics mean (kLayer only) and rstd [rows] are of Accumulator<X>.
+// What an option leaves out, or nobody needs, is undefined.
+
+struct NormRule {
+  NormKind kind = NormKind::kRms;
+  GateOrder order = GateOrder::kAfterNorm;
+  double eps = 1e-5;
+};
+
+struct NormForward {
+  Tensor x, weight, bias, residual, gate;
+  Tensor y, r, mean, rstd;  ///< written; r = residual + x, rounded to R, is what is normalised
+};
+
+struct NormBackward {
+  Tensor u;  ///< x, or r with a residual
+  Tensor weight, bias, gate, mean, rstd, dy, dr;
+  Tensor dx, dresidual, dgate;  ///< written
+  Tensor dweight, dbias;  ///< written: [pieces, D], sums over pieces of norm_piece_rows; their sum is the gradient
+
+  DType x_dtype() const { return dx.defined() ? dx.dtype() : gate.defined() ? gate.dtype() : u.dtype(); }
+};
+
+/// Rows that one piece of dweight and dbias sums.
+inline int64_t norm_piece_rows(int64_t rows) {
+  constexpr int64_t kMostPieces = 1024, kFewestRows = 16;
+  const int64_t even = (rows + kMostPieces - 1) / kMostPieces;
+  return even > kFewestRows ? even : kFewestRows;
+}
+
+namespace cpu {
+void norm_forward(const NormRule& rule, const NormForward& tensors);
+void norm_backward(const NormRule& rule, const NormBackward& tensors);
+}  // namespace cpu
+namespace cuda {
+void norm_forward(const NormRule& rule, const NormForward& tensors);
+void norm_backward(const NormRule& rule, const NormBackward& tensors);
+}  // namespace cuda
+
+inline constexpr Kernel kNormForward{"norm_forward", cpu::norm_forward, IF_CUDA(cuda::norm_forward)};
+inline constexpr Kernel kNormBackward{"norm_backward", cpu::norm_backward, IF_CUDA(cuda::norm_backward)};
+
+/// Calls f.template operator()<A, B, C>() with the types: all double, or each float or bfloat16.
+template <class F>
+void dispatch_norm(DType a, DType b, DType c, F&& f) {
+  if (a == DType::F64) return f.template operator()<double, double, double>();
+  const auto narrow = [](DType dtype, auto&& g) {
+    if (dtype == DType::F32)
+      g.template operator()<float>();
+    else
+      g.template operator()<bfloat16>();
+  };
+  narrow(a, [&]<class A>() {
+    narrow(b, [&]<class B>() { narrow(c, [&]<class C>() { f.template operator()<A, B, C>(); }); });
+  });
+}
+
+}  // namespace matmix
