@@ -20,7 +20,8 @@ class StepGraph {
   StepGraph& operator=(const StepGraph&) = delete;
 
   /// Calls step() once, recording instead of running it: nothing has been computed when it returns. Run a step eagerly
-  /// before, so that whatever is made on first use exists. What step throws ends the recording and is thrown on.
+  /// before, so that whatever is made on first use exists. No other thread may use the device meanwhile: its work would
+  /// be recorded too. What step throws ends the recording and is thrown on.
   /// Error if something was captured already.
   void capture(const std::function<void()>& step);
   /// Queues the recorded step; Error before capture.

@@ -52,7 +52,10 @@ std::string to_string(const Run& run) { return text("(", run.row, ", ", run.star
 
 Runs::Runs(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-Runs Runs::full(int64_t B, int64_t L) { return of_lengths(L, std::vector<int64_t>(static_cast<size_t>(B), L)); }
+Runs Runs::full(int64_t B, int64_t L) {
+  check_size(B, L);
+  return of_lengths(L, std::vector<int64_t>(static_cast<size_t>(B), L));
+}
 
 Runs Runs::of_lengths(int64_t L, const std::vector<int64_t>& lengths) {
   std::vector<Run> runs;

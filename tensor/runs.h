@@ -23,7 +23,8 @@ class Runs {
  public:
   /// One run a row: no padding, static shape, what CUDA graphs need.
   static Runs full(int64_t B, int64_t L);
-  /// Any padding side, any packing; runs are sorted by (row, start). Error if one is empty, leaves the batch or overlaps.
+  /// Any padding side, any packing; runs are sorted by (row, start). Error if one is empty, leaves the batch or
+  /// overlaps.
   static Runs of(int64_t B, int64_t L, std::vector<Run> runs);
   /// Row b holds tokens [0, lengths[b]) and then padding; a length of 0 is a row of padding.
   static Runs of_lengths(int64_t L, const std::vector<int64_t>& lengths);

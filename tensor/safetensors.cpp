@@ -81,7 +81,7 @@ class Reader {
 
   Json parse(const std::string& text) const {
     check(text.find('\0') == std::string::npos, "has a zero byte in its header");  // the end to the JSON parser
-    std::vector<std::set<std::string>> keys;  // of the objects that are open
+    std::vector<std::set<std::string>> keys;                                       // of the objects that are open
     const auto no_name_twice = [&](int, Json::parse_event_t event, Json& value) {
       if (event == Json::parse_event_t::object_start) keys.emplace_back();
       if (event == Json::parse_event_t::object_end) keys.pop_back();

@@ -89,5 +89,7 @@ TEST_CASE("runs that are empty, outside or overlapping are refused") {
   CHECK_THROWS_AS(Runs::of_lengths(4, {5}), Error);
   CHECK_THROWS_AS(Runs::of_lengths(4, {-1}), Error);
   CHECK_THROWS_WITH_AS(Runs::of(-1, 4, {}), "runs: B and L must not be negative, got -1 and 4", Error);
+  CHECK_THROWS_AS(Runs::full(-1, 4), Error);
+  CHECK_THROWS_WITH_AS(Runs::full(65536, 32768), "runs: B x L must fit in 31 bits, got 65536 x 32768", Error);
   CHECK_THROWS_WITH_AS(Runs::full(1, 2).chunks(0, kCpu), "runs: Q must be positive, got 0", Error);
 }
