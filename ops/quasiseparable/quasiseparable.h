@@ -21,8 +21,8 @@ struct QuasiseparableInputs {
 };
 
 struct QuasiseparableOptions {
-  /// Hydra's shift by one: both triangles strict, C taken from the neighbour, the diagonal is delta alone. Without it both
-  /// triangles contain the diagonal (the "add" heuristic, plus delta).
+  /// Hydra's shift by one: both triangles strict, C taken from the neighbour, the diagonal is delta alone. Without it
+  /// both triangles contain the diagonal (the "add" heuristic, plus delta).
   bool shift = true;
   int64_t Q = 64;  ///< tokens a chunk
   std::optional<Runs> runs = {};
@@ -33,16 +33,16 @@ struct QuasiseparableOptions {
 ///   M_ii = delta[i]
 ///   M_ij = (C_b[i+1] . B_b[j]) exp(A sum_{k=i+1..j-1} dt_b[k]) dt_b[j]    i < j
 /// without shift: C_f[i], sum_{k=j+1..i}, i >= j;  C_b[i], sum_{k=i..j-1}, i <= j;  plus delta on the diagonal.
-/// y = M x + r;  r_i = C_f[i-1] . (exp(A sum_{k<=i-1} dt_f[k]) initial_f) + the mirror image (row 0 forward and the last
-/// row backward get nothing with shift).
+/// y = M x + r;  r_i = C_f[i-1] . (exp(A sum_{k<=i-1} dt_f[k]) initial_f) + the mirror image (row 0 forward and the
+/// last row backward get nothing with shift).
 ///   x [B, L, H, P], dense rows.   Returns [B, L, H, P] in x's dtype, exactly 0 at padding.
 /// Sums, decays and carried states in Accumulator<T>. Any L (0 and 1 too), Q >= 1, N, P; H must be a multiple of G.
 /// Throws Error naming the argument that does not fit.
 ///
-/// Fast form: chunks of Q tokens, cut per run; inside a chunk one Q x Q matrix for both directions, between chunks the two
-/// N x P states; no flips, no copies.  Cost: O(L (Q P + N P)) a head, against O(L^2 P) for the matrix.
-/// Gradient: of every input, from states kept once a chunk. fast_algorithms: Dao & Gu 2024 sec. 6 (SSD), Hwang et al. 2024
-/// sec. 3 (quasiseparable).
+/// Fast form: chunks of Q tokens, cut per run; inside a chunk one Q x Q matrix for both directions, between chunks the
+/// two N x P states; no flips, no copies.  Cost: O(L (Q P + N P)) a head, against O(L^2 P) for the matrix. Gradient: of
+/// every input, from states kept once a chunk. fast_algorithms: Dao & Gu 2024 sec. 6 (SSD), Hwang et al. 2024 sec. 3
+/// (quasiseparable).
 Var quasiseparable(const Var& x, const QuasiseparableInputs& in, const QuasiseparableOptions& options = {});
 
 /// The same M [B, H, L, L] written out by differentiable ops, decays by segsum in F64: the twin that judges the fast

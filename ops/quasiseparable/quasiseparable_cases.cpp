@@ -1,0 +1,77 @@
+#include "ops/cases.h"
+#include "ops/quasiseparable/quasiseparable.h"
+
+namespace matmix {
+namespace {
+
+constexpr int64_t kB = 2, kL = 7, kH = 4, kP = 3, kG = 2, kN = 2;
+
+/// The inputs by name, in the order of the case's arguments.
+QuasiseparableInputs inputs_of(const std::vector<OpArgument>& arguments, const std::vector<Var>& in, bool shared) {
+  QuasiseparableInputs q;
+  const std::pair<const char*, Var*> places[] = {{"dt_f", &q.dt_f},
+                                                 {"dt_b", &q.dt_b},
+                                                 {"dt_bias", &q.dt_bias},
+                                                 {"A_log", &q.A_log},
+                                                 {"B_f", &q.B_f},
+                                                 {"C_f", &q.C_f},
+                                                 {"B_b", &q.B_b},
+                                                 {"C_b", &q.C_b},
+                                                 {"delta", &q.delta},
+                                                 {"initial_f", &q.initial_f},
+                                                 {"initial_b", &q.initial_b}};
+  for (size_t i = 0; i < arguments.size(); ++i)
+    for (const auto& [name, place] : places)
+      if (arguments[i].name == name) *place = in[i];
+  if (shared) {
+    q.B_b = q.B_f;
+    q.C_b = q.C_f;
+  }
+  return q;
+}
+
+OpCase case_of(const char* variant, std::vector<OpArgument> arguments, const QuasiseparableOptions& options,
+               bool shared = false) {
+  return {"quasiseparable", variant, arguments,
+          [=](const std::vector<Var>& in) {
+            return std::vector{quasiseparable(in[0], inputs_of(arguments, in, shared), options)};
+          },
+          kL * (kN + 1) * kP * kB};
+}
+
+}  // namespace
+
+std::vector<OpCase> quasiseparable_cases() {
+  constexpr auto kRows = OpArgument::Strides::kDenseRows, kAny = OpArgument::Strides::kAny;
+  const Shape bc{kB, kL, kG, kN}, step{kB, kL, kH};
+  std::vector<OpArgument> bare{{"x", {kB, kL, kH, kP}, -2, 2, kRows},
+                               {"dt_f", step, -2, 1, kAny},
+                               {"dt_b", step, -2, 1, kAny},
+                               {"B_f", bc, -2, 2, kRows},
+                               {"C_f", bc, -2, 2, kRows}};
+  std::vector<OpArgument> plain = bare;
+  plain.insert(plain.end(), {{"B_b", bc, -2, 2, kRows}, {"C_b", bc, -2, 2, kRows}});
+  std::vector<OpArgument> full = plain;
+  full.insert(full.end(),
+              {{"dt_bias", {kH}, -1, 1, kAny, true}, {"A_log", {kH}, -1, 1, kAny, true}, {"delta", step, -2, 2, kAny}});
+  std::vector<OpArgument> states = full;
+  states.insert(states.end(),
+                {{"initial_f", {kH, kP, kN}, -2, 2, kAny, true}, {"initial_b", {kH, kP, kN}, -2, 2, kAny, true}});
+  std::vector<OpArgument> tables = full;  // streams that do not depend on the data
+  for (OpArgument& a : tables)
+    if (a.shape.rank() > 1 && a.name != "x") a.shape[0] = 1;
+
+  const Runs packed = Runs::of(kB, kL, {{0, 0, 4}, {0, 4, 2}, {1, 1, 5}});
+  return {case_of("", full, {.Q = 3}),
+          case_of("one chunk", full, {}),
+          case_of("no shift", full, {.shift = false, .Q = 3}),
+          case_of("no bias, decay and diagonal", plain, {.Q = 2}),
+          case_of("shared B and C", bare, {.Q = 3}, true),
+          case_of("initial states", states, {.Q = 3}),
+          case_of("initial states, no shift, one chunk", states, {.shift = false}),
+          case_of("runs", states, {.Q = 3, .runs = packed}),
+          case_of("runs, no shift", full, {.shift = false, .Q = 3, .runs = packed}),
+          case_of("streams of one row", tables, {.Q = 3})};
+}
+
+}  // namespace matmix

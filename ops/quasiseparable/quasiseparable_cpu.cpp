@@ -1,0 +1,157 @@
+#include "ops/quasiseparable/quasiseparable_gradients.h"
+#include "ops/quasiseparable/quasiseparable_tile.h"
+
+// Forward: chunk_sums, local_states, pass_states, outputs. Backward: chunk_sums again, local_states and pass_states of
+// the adjoint, gradients.
+namespace matmix::cpu {
+namespace {
+
+/// 1. Step sizes and decays of every chunk. Their sums run in double.
+template <class T>
+void sum_steps(const Problem<T>& p, const Chunk& c, int64_t h, int direction) {
+  using A = Accumulator<T>;
+  Steps<A> s = p.steps_of(c, h, direction);
+  const View<A> raw(p.v.dt[direction]);
+  const A bias = p.v.dt_bias.defined() ? p.v.dt_bias.template data<A>()[h] : A(0);
+  for (int64_t j = 0; j < c.length; ++j) s.dt[j] = *raw.at(c.row, c.start + j, h) + bias;
+  for (int64_t j = 0; j < c.length; ++j) s.dt[j] = math::softplus(s.dt[j]);
+  s.log_decay = p.rate(h) * s.dt;
+
+  const Walk walk{direction, c.length};
+  double sum = 0;
+  for (int64_t k = 0; k < c.length; ++k) {
+    const double before = sum;
+    sum += s.log_decay[walk.at(k)];
+    s.enter[walk.at(k)] = static_cast<A>(p.v.shift ? before : sum);
+  }
+  s.total = decay(static_cast<A>(sum));
+  sum = 0;
+  for (int64_t k = c.length - 1; k >= 0; --k) {
+    s.leave[walk.at(k)] = static_cast<A>(sum);
+    sum += s.log_decay[walk.at(k)];
+  }
+  for (int64_t j = 0; j < c.length; ++j) s.enter[j] = decay(s.enter[j]);
+  for (int64_t j = 0; j < c.length; ++j) s.leave[j] = decay(s.leave[j]);
+}
+
+template <class T>
+void chunk_sums(const Problem<T>& p) {
+  parallel_for(p.chunks.count * p.H, p.chunks.count * p.H * p.v.Q * 64, [&](int64_t i) {
+    for (int direction : {0, 1}) sum_steps(p, p.chunks.at(i / p.H), i % p.H, direction);
+  });
+}
+
+/// 2. What each chunk adds to the states that leave it: sum_j leave_j dt_j B_j x_j'. Adjoint: what its rows add to the
+/// gradient of the states that entered it: sum_i enter_i C_i dy_i'.
+template <class T>
+void local_states(const Problem<T>& p, const Tensor& x, bool adjoint, const Tensor& states) {
+  using A = Accumulator<T>;
+  p.for_tiles([&](const Chunk& c, int64_t g) {
+    Scratch<A>& s = Scratch<A>::of_thread();
+    s.tile.load(p, c, g);
+    for (int64_t h = g * p.heads; h < (g + 1) * p.heads; ++h) {
+      const auto factors = [&](int direction) -> Vector<A> {
+        const Steps<A> steps = p.steps_of(c, h, direction);
+        if (adjoint) return steps.enter;
+        return steps.leave.cwiseProduct(steps.dt);
+      };
+      scale_rows(adjoint ? s.tile.C : s.tile.B, factors, s.scaled);
+      load(p, x, c, h, s.x);
+      multiply(s.scaled.transpose(), s.x, p.state(states, c, h));
+    }
+  });
+}
+
+/// 3. Each chunk's own part becomes what enters it from the chunks walked before; the first of a run gets `initial`.
+/// Adjoint: the gradient of what leaves it, walked the other way; what leaves the run is the gradient `dinitial`.
+template <class T>
+void pass_states(const Problem<T>& p, const Tensor& states, bool adjoint, const std::array<Tensor, 2>& initial,
+                 const std::array<Tensor, 2>& dinitial) {
+  using A = Accumulator<T>;
+  const int64_t N = p.N, P = p.P;
+  parallel_for(p.chunks.count * p.H * 2, p.chunks.count * p.H * 2 * N * P, [&](int64_t task) {
+    const Chunk c = p.chunks.at(task / (2 * p.H));
+    if (c.index != c.first) return;
+    const int64_t h = task / 2 % p.H;
+    const int direction = static_cast<int>(task % 2);
+    Matrix<A> carried = Matrix<A>::Zero(N, P), own(N, P);
+    if (initial[direction].defined())
+      carried = MatrixMap<A>(initial[direction].template data<A>() + h * P * N, P, N).transpose();
+    for (int64_t k = 0; k < c.past - c.first; ++k) {
+      const Chunk here = p.chunks.at((direction == 0) != adjoint ? c.first + k : c.past - 1 - k);
+      auto state = p.state(states, here, h).middleRows(direction * N, N);
+      own = state;
+      state = carried;
+      carried = p.steps_of(here, h, direction).total * carried + own;
+    }
+    if (!dinitial[direction].defined()) return;
+    const int64_t run = p.v.run_id.defined() ? p.v.run_id.template data<int32_t>()[c.row * p.L + c.start] : c.row;
+    MatrixMap<A>(dinitial[direction].template data<A>() + (run * p.H + h) * P * N, P, N) = carried.transpose();
+  });
+}
+
+/// 4. y = W x + [enter o C] states.
+template <class T>
+void outputs(const Problem<T>& p, const Tensor& states, const Tensor& y) {
+  using A = Accumulator<T>;
+  p.for_tiles([&](const Chunk& c, int64_t g) {
+    Scratch<A>& s = Scratch<A>::of_thread();
+    s.tile.load(p, c, g);
+    s.tile.multiply_products();
+    s.decays.resize(c.length);
+    s.y.resize(c.length, p.P);
+    for (int64_t h = g * p.heads; h < (g + 1) * p.heads; ++h) {
+      load(p, p.v.x, c, h, s.x);
+      fill_matrix(p, c, h, s);
+      multiply(s.W, s.x, s.y);
+      if (states.defined()) {
+        scale_rows(
+            s.tile.C, [&](int direction) { return p.steps_of(c, h, direction).enter; }, s.scaled);
+        multiply(s.scaled, p.state(states, c, h), s.y, 1);
+      }
+      store(p, s.y, c, h, y);
+    }
+  });
+}
+
+/// 5. Everything that x, dy, the states and their adjoints determine inside one chunk.
+template <class T>
+void gradients(const Problem<T>& p, const Tensor& dy, const Tensor& states, const Tensor& adjoint_states,
+               const QuasiseparableGradients& to) {
+  p.for_tiles([&](const Chunk& c, int64_t g) {
+    GradientTile<T> tile(p, c, g, to);
+    for (int64_t h = g * p.heads; h < (g + 1) * p.heads; ++h) tile.add_head(h, dy, states, adjoint_states);
+    tile.finish();
+  });
+}
+
+}  // namespace
+
+void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states) {
+  dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() {
+    const Problem<T> p{v};
+    chunk_sums(p);
+    if (states.defined()) {
+      local_states(p, v.x, false, states);
+      pass_states(p, states, false, v.initial, {});
+    }
+    outputs(p, states, y);
+  });
+}
+
+void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& states,
+                             const QuasiseparableGradients& to) {
+  dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() {
+    const Problem<T> p{v};
+    chunk_sums(p);
+    Tensor adjoint_states;
+    if (states.defined()) {
+      adjoint_states = empty_like(states);
+      local_states(p, dy, true, adjoint_states);
+      pass_states(p, adjoint_states, true, {}, to.dinitial);
+    }
+    gradients(p, dy, states, adjoint_states, to);
+  });
+}
+
+}  // namespace matmix::cpu

@@ -1,0 +1,222 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include <Eigen/Core>
+
+#include "ops/elementwise/vector_math.h"
+#include "ops/matmul/gemm_tile.h"
+#include "ops/quasiseparable/quasiseparable_kernels.h"
+#include "tensor/create.h"
+#include "tensor/parallel.h"
+
+// What the CPU stages share: one chunk of tokens, its step sizes, and the small matrices of a tile, which is one chunk
+// and one group of heads. Row i of a direction reads what its C row reads: the token i, or with shift the one walked
+// before it.
+namespace matmix::cpu {
+
+template <class A>
+using Matrix = Eigen::Matrix<A, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <class A>
+using Vector = Eigen::Vector<A, Eigen::Dynamic>;
+template <class A>
+using MatrixMap = Eigen::Map<Matrix<A>>;
+template <class A>
+using VectorMap = Eigen::Map<Vector<A>>;
+
+/// An Eigen matrix, block or transpose as multiply_tile takes it.
+template <class A, class M>
+TileOperand<A> operand(const M& m) {
+  return {m.data(), {m.outerStride(), !M::IsRowMajor}};
+}
+/// c = a b + keep c.
+template <class X, class Y, class Z>
+void multiply(const X& a, const Y& b, Z&& c, typename X::Scalar keep = 0) {
+  using A = typename X::Scalar;
+  multiply_tile<A>(a.rows(), b.cols(), a.cols(), operand<A>(a), operand<A>(b), c.data(), c.outerStride(), 1, keep);
+}
+
+/// Element [b, l, h], or row [b, l, h, :], of a tensor.
+template <class T>
+struct View {
+  T* data;
+  int64_t b, l, h;
+
+  explicit View(const Tensor& t) : data(t.data<T>()), b(t.stride(0)), l(t.stride(1)), h(t.stride(2)) {}
+  T* at(int64_t row, int64_t token, int64_t head) const { return data + row * b + token * l + head * h; }
+};
+
+template <class From, class To>
+void copy_row(const From* from, int64_t width, To* to) {
+  for (int64_t k = 0; k < width; ++k) to[k] = static_cast<To>(from[k]);
+}
+
+/// The positions of a chunk in the order in which a direction walks them.
+struct Walk {
+  int direction;
+  int64_t length;
+
+  int64_t at(int64_t p) const { return direction == 0 ? p : length - 1 - p; }
+  /// The first p positions of the walk are the `p` tokens from begin(p) on.
+  int64_t begin(int64_t p) const { return direction == 0 ? 0 : length - p; }
+};
+
+/// Of one chunk, head and direction, by position: step size, log decay A dt, decay from the chunk's edge to what row i
+/// reads, decay from token j to the other edge; and the decay across the whole chunk.
+template <class A>
+struct Steps {
+  VectorMap<A> dt, log_decay, enter, leave;
+  A& total;
+};
+
+/// A call: the inputs, their sizes and the steps of all chunks.
+template <class T>
+struct Problem {
+  using A = Accumulator<T>;
+  const QuasiseparableValues& v;
+  int64_t L = v.x.dim(1), H = v.x.dim(2), P = v.x.dim(3), G = v.B[0].dim(2), N = v.B[0].dim(3);
+  ChunkTable chunks = v.chunks();
+  int64_t heads = H / G;  // of a group
+  Tensor steps = empty({chunks.count, H, 2, 4 * v.Q + 1}, dtype_of<A>());
+
+  Steps<A> steps_of(const Chunk& c, int64_t h, int direction) const {
+    A* s = steps.data<A>() + ((c.index * H + h) * 2 + direction) * (4 * v.Q + 1);
+    const auto part = [&](int64_t k) { return VectorMap<A>(s + k * v.Q, c.length); };
+    return {part(0), part(1), part(2), part(3), s[4 * v.Q]};
+  }
+  /// [2 N, P], forward rows first.
+  MatrixMap<A> state(const Tensor& states, const Chunk& c, int64_t h) const {
+    return {states.data<A>() + (c.index * H + h) * 2 * N * P, 2 * N, P};
+  }
+  /// A of head h.
+  A rate(int64_t h) const { return v.A_log.defined() ? -std::exp(v.A_log.data<A>()[h]) : A(0); }
+  /// f(chunk, group) for every tile.
+  template <class F>
+  void for_tiles(F f) const {
+    parallel_for(chunks.count * G, chunks.count * H * v.Q * N * P, [&](int64_t i) { f(chunks.at(i / G), i % G); });
+  }
+};
+
+/// e^sum of log decays, which are never positive. What would be subnormal is 0: it adds nothing and takes long.
+template <class A>
+[[gnu::always_inline]] inline A decay(A sum) {
+  constexpr A kLeast = sizeof(A) == 8 ? -700 : -80;
+  const A e = math::exp(sum > 0 ? A(0) : sum);
+  return sum < kLeast ? A(0) : e;
+}
+
+/// What the heads of a group share.
+template <class A>
+struct GroupTile {
+  Matrix<A> B, C;  ///< [length, 2 N] as the rows see them: forward columns, then backward; 0 where C reads nothing
+  Matrix<A> G;     ///< C_i . B_j of the direction that (i, j) belongs to
+  Vector<A> diagonal[2];  ///< C_i . B_i, which belongs to both
+
+  template <class T>
+  void load(const Problem<T>& p, const Chunk& c, int64_t g) {
+    B.resize(c.length, 2 * p.N);
+    C.setZero(c.length, 2 * p.N);
+    for (int direction : {0, 1}) {
+      const View<T> from_B(p.v.B[direction]), from_C(p.v.C[direction]);
+      for (int64_t i = 0; i < c.length; ++i) {
+        copy_row(from_B.at(c.row, c.start + i, g), p.N, &B(i, direction * p.N));
+        const int64_t read = c.token_read(direction, i, p.v.shift);
+        if (read >= 0) copy_row(from_C.at(c.row, read, g), p.N, &C(i, direction * p.N));
+      }
+    }
+  }
+
+  void multiply_products() {
+    const int64_t N = B.cols() / 2;
+    Matrix<A> forward(B.rows(), B.rows());
+    G.resize(B.rows(), B.rows());
+    multiply(C.leftCols(N), B.leftCols(N).transpose(), forward);
+    multiply(C.rightCols(N), B.rightCols(N).transpose(), G);
+    diagonal[0] = forward.diagonal();
+    diagonal[1] = G.diagonal();
+    G.template triangularView<Eigen::Lower>() = forward;
+  }
+};
+
+/// Of one head: scaled_ij = decay from j to what row i reads, times dt_j; plain_ij: without dt_j; diagonals 0. The sums
+/// start anew in every column, so no difference of long sums is taken.
+template <class A>
+struct Decays {
+  Matrix<A> plain, scaled;
+  Vector<A> sum;
+
+  void resize(int64_t length) {
+    plain.setZero(length, length);
+    scaled.setZero(length, length);
+    sum.resize(length);
+  }
+
+  /// The triangle of one direction. Rows in the order of the walk: each adds one decay to the sums of those before it.
+  void fill(int direction, const Steps<A>& s, int64_t shift) {
+    const Walk walk{direction, sum.size()};
+    sum.setZero();
+    for (int64_t k = 1; k < walk.length; ++k) {
+      const int64_t read = k - shift, i = walk.at(k);
+      sum.segment(walk.begin(read), read).array() += s.log_decay[walk.at(read)];
+      const int64_t begin = walk.begin(k), end = begin + k;
+      A *row = &plain(i, 0), *scaled_row = &scaled(i, 0);
+      for (int64_t j = begin; j < end; ++j) {
+        row[j] = decay(sum[j]);
+        scaled_row[j] = row[j] * s.dt[j];
+      }
+    }
+  }
+};
+
+/// The matrices of one tile. One a thread, kept from tile to tile: fresh memory for each would cost page faults.
+template <class A>
+struct Scratch {
+  GroupTile<A> tile;
+  Decays<A> decays;
+  Matrix<A> x, y, W, scaled;
+  Matrix<A> dy, dx, dW, K, U, V;  // of a head
+  Matrix<A> dB, dC, dG;           // summed over the heads of a group
+  Vector<A> dG_diagonal[2];
+
+  static Scratch& of_thread() {
+    thread_local Scratch scratch;
+    return scratch;
+  }
+};
+
+/// Rows [length, P] of one chunk and head.
+template <class T>
+void load(const Problem<T>& p, const Tensor& from, const Chunk& c, int64_t h, Matrix<Accumulator<T>>& to) {
+  const View<T> rows(from);
+  to.resize(c.length, p.P);
+  for (int64_t i = 0; i < c.length; ++i) copy_row(rows.at(c.row, c.start + i, h), p.P, &to(i, 0));
+}
+template <class T>
+void store(const Problem<T>& p, const Matrix<Accumulator<T>>& from, const Chunk& c, int64_t h, const Tensor& to) {
+  const View<T> rows(to);
+  for (int64_t i = 0; i < c.length; ++i) copy_row(&from(i, 0), p.P, rows.at(c.row, c.start + i, h));
+}
+
+/// Each direction's half of the columns of m, its rows scaled by factors(direction).
+template <class A, class F>
+void scale_rows(const Matrix<A>& m, F factors, Matrix<A>& scaled) {
+  const int64_t N = m.cols() / 2;
+  scaled.resize(m.rows(), m.cols());
+  for (int direction : {0, 1})
+    scaled.middleCols(direction * N, N) = factors(direction).asDiagonal() * m.middleCols(direction * N, N);
+}
+
+/// W of one head: decays o G off the diagonal, delta (and without shift both directions) on it.
+template <class T>
+void fill_matrix(const Problem<T>& p, const Chunk& c, int64_t h, Scratch<Accumulator<T>>& s) {
+  for (int direction : {0, 1}) s.decays.fill(direction, p.steps_of(c, h, direction), p.v.shift);
+  s.W = s.decays.scaled.cwiseProduct(s.tile.G);
+  if (p.v.delta.defined())
+    for (int64_t i = 0; i < c.length; ++i) s.W(i, i) = *View<Accumulator<T>>(p.v.delta).at(c.row, c.start + i, h);
+  if (p.v.shift) return;
+  for (int direction : {0, 1})
+    s.W.diagonal() += s.tile.diagonal[direction].cwiseProduct(p.steps_of(c, h, direction).dt);
+}
+
+}  // namespace matmix::cpu
