@@ -34,7 +34,7 @@ class TokenLayout {
   }
 
   Var result() {
-    const Var& first = parts_.front();
+    const Var first = parts_.front();  // a copy: the list grows below
     parts_.push_back(zeros({1, first.dim(1)}, first.dtype(), first.device()));
     for (int64_t& row : row_of_)
       if (row < 0) row = rows_;
