@@ -23,6 +23,8 @@ const Wide<T>* gathered(const T* x, int64_t step, int64_t n, Wide<T>* __restrict
   if (step == 1) {
     if constexpr (std::is_same_v<T, Wide<T>>) return x;
     for (int64_t i = 0; i < n; ++i) buffer[i] = x[i];
+  } else if (step == 0) {
+    std::fill_n(buffer, n, static_cast<Wide<T>>(*x));
   } else {
     for (int64_t i = 0; i < n; ++i) buffer[i] = x[i * step];
   }

@@ -96,17 +96,12 @@ struct Silu {
 };
 struct Gelu {
   static constexpr Keeps kKeeps = Keeps::kInput;
-  template <class T>
-  HOST_DEVICE static T phi(T x) {
-    return T(0.5) * std::erfc(x * T(-0.70710678118654752440));
-  }
-  HOST_DEVICE static auto value(auto x) { return x * phi(x); }
+  HOST_DEVICE static auto value(auto x) { return x * math::normal_cdf(x); }
   template <class T>
   HOST_DEVICE static T slope(T x) {
-    return phi(x) + x * T(0.39894228040143267794) * math::exp(x * x * T(-0.5));
+    return math::normal_cdf(x) + x * T(0.39894228040143267794) * math::exp(x * x * T(-0.5));
   }
 };
-
 struct Add {
   HOST_DEVICE static auto value(auto a, auto b) { return a + b; }
 };

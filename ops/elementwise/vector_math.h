@@ -147,4 +147,20 @@ template <class T>
   return (x > 0 ? x : T(0)) + log1p_of_fraction(math::exp(-std::fabs(x)));
 }
 
+/// Phi(x), the probability that a standard normal number is below x. In float Q(a) = 1 - Phi(a) for a = |x| is
+/// e^(-a^2 / 2) times a polynomial in 1 / (1 + 0.3 a), fitted to relative 4.4e-9 on [0, 14]; double calls libm.
+template <class T>
+[[gnu::always_inline]] HOST_DEVICE inline T normal_cdf(T x) {
+#ifdef __CUDA_ARCH__
+  return T(0.5) * ::erfc(x * T(-0.70710678118654752440));
+#else
+  if constexpr (std::is_same_v<T, double>) return 0.5 * std::erfc(x * -0.70710678118654752440);
+  const T a = std::fabs(x), s = 1 / (1 + T(0.3) * a);
+  const T q = s * math::exp(a * a * T(-0.5)) *
+              detail::polynomial(s, 0.119687693145, 0.119551763229, 0.110405179847, 0.0775890643774, 0.0984807401835,
+                                 -0.0837425490162, 0.196940677017, -0.232038482936, 0.114040272074, -0.0209143597288);
+  return x > 0 ? 1 - q : q;
+#endif
+}
+
 }  // namespace matmix::math

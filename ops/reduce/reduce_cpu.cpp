@@ -8,7 +8,7 @@
 namespace matmix::cpu {
 namespace {
 
-constexpr int64_t kLanes = 16;  // interleaved partial results: they do not wait for each other
+constexpr int64_t kLanes = 32;  // interleaved partial results, so that the loop over them vectorises
 
 /// Calls f(r) for every row; `cost` is that of an element.
 template <class F>

@@ -72,7 +72,7 @@ TEST_CASE("cumsum: sums run in double for every dtype") {
 TEST_CASE("segsum: every entry is its own sum, minus infinity outside") {
   for (const Device device : test_devices())
     for (const DType dtype : {DType::F64, DType::F32, DType::BF16})
-      for (const int64_t L : {1, 2, 7, 33, 700})
+      for (const int64_t L : {1, 2, 7, 33, 530})
         for (const bool reverse : {false, true}) {
           const Tensor x = cast(random_tensor({2, L}, 1), dtype), exact = cast(x, DType::F64);
           const Var y = segsum(to(x, device), reverse);

@@ -33,6 +33,7 @@ double worst(T (*f)(T), long double (*exact)(long double), double low, double hi
 
 long double exact_sigmoid(long double x) { return 1 / (1 + std::exp(-x)); }
 long double exact_softplus(long double x) { return std::max(x, 0.0L) + std::log1p(std::exp(-std::fabs(x))); }
+long double exact_normal_cdf(long double x) { return std::erfc(-x / std::sqrt(2.0L)) / 2; }
 
 TEST_CASE_TEMPLATE("vector_math: errors stay within what the header promises", T, float, double) {
   const double end = sizeof(T) == 4 ? 88.7 : 709.7;
@@ -47,6 +48,8 @@ TEST_CASE_TEMPLATE("vector_math: errors stay within what the header promises", T
   CHECK(worst<T>(math::tanh, std::tanh, -30, 30) <= 2.6);
   CHECK(worst<T>(math::softplus, exact_softplus, -5, 5) <= 2.8);
   CHECK(worst<T>(math::softplus, exact_softplus, -80, 80) <= 2.8);
+  CHECK(worst<T>(math::normal_cdf, exact_normal_cdf, -2, 10) <= 8);
+  CHECK(worst<T>(math::normal_cdf, exact_normal_cdf, -12, -2) <= 220);
 }
 
 TEST_CASE_TEMPLATE("vector_math: the ends of the range", T, float, double) {
@@ -73,6 +76,10 @@ TEST_CASE_TEMPLATE("vector_math: the ends of the range", T, float, double) {
   CHECK(math::softplus(inf) == inf);
   CHECK(std::isnan(math::softplus(nan)));
   CHECK(math::softplus(T(50)) == 50);
+  CHECK(math::normal_cdf(-inf) == 0);
+  CHECK(math::normal_cdf(inf) == 1);
+  CHECK(math::normal_cdf(T(0)) == T(0.5));
+  CHECK(std::isnan(math::normal_cdf(nan)));
 }
 
 }  // namespace
