@@ -55,15 +55,20 @@ void list_mixers(bool json) {
 }
 
 void list_ops(bool json) {
-  head("\nops (ways they are tried)", json);
+  head("\nops (and in how many ways each is tried)", json);
   const std::vector<OpCase> cases = op_cases();
+  std::string line;
   for (size_t i = 0; i < cases.size();) {
     const size_t first = i;
     while (i < cases.size() && cases[i].op == cases[first].op) ++i;
-    if (json)
+    if (json) {
       JsonLine().put("what", "op").put("name", cases[first].op).put("cases", i - first).print();
-    else
-      fmt::print("  {:<18}{}\n", cases[first].op, i - first);
+      continue;
+    }
+    line += fmt::format("  {} {}", cases[first].op, i - first);
+    if (line.size() < 80 && i < cases.size()) continue;
+    fmt::print("{}\n", line);
+    line.clear();
   }
 }
 

@@ -40,16 +40,16 @@ void print_json(const LawResult& r) {
       .print();
 }
 
-/// "1.2e-15 < 7e-14"; for a law that holds or not, "holds".
+/// "1.2e-15<7e-14"; for a law that holds or not, "holds".
 std::string cell(const LawResult* r) {
   if (!r) return "-";
   if (r->tolerance == 0) return r->pass ? "holds" : "FAILED";
-  return fmt::format("{:.1e} {} {:.0e}", r->error, r->pass ? "<" : ">", r->tolerance);
+  return fmt::format("{:.1e}{}{:.0e}", r->error, r->pass ? "<" : ">", r->tolerance);
 }
 
 /// A line a law: for each dtype the worst over sources and devices, then the worst case of all.
 void print_table(const mixers::MixerRow& row, const std::vector<LawResult>& results) {
-  fmt::print("\n{}\n  {:<17}{:<16} {:<16} {:<16} {}\n", row.name, "law", "F64", "F32", "BF16", "worst case");
+  fmt::print("\n{}\n  {:<17}{:<14} {:<14} {:<14} {}\n", row.name, "law", "F64", "F32", "BF16", "worst case");
   std::vector<std::string> laws;
   for (const LawResult& r : results)
     if (std::ranges::find(laws, r.law) == laws.end()) laws.push_back(r.law);
@@ -62,7 +62,7 @@ void print_table(const mixers::MixerRow& row, const std::vector<LawResult>& resu
     };
     const auto of_dtype = [&](DType dtype) { return cell(worst([&](const auto& r) { return r.dtype == dtype; })); };
     const LawResult* shown = worst([](const auto&) { return true; });
-    fmt::print("  {:<17}{:<16} {:<16} {:<16} {}\n", law, of_dtype(DType::F64), of_dtype(DType::F32),
+    fmt::print("  {:<17}{:<14} {:<14} {:<14} {}\n", law, of_dtype(DType::F64), of_dtype(DType::F32),
                of_dtype(DType::BF16), shown->tolerance > 0 ? shown->where : "");
   }
   for (const LawResult& r : results)

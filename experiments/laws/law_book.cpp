@@ -26,7 +26,7 @@ void LawBook::add(const std::string& law, double error, double tolerance, const 
   const auto known = std::ranges::find(results_, law, &LawResult::law);
   if (known == results_.end())
     results_.push_back(found);
-  else if (known->pass && (!found.pass || found.strain() >= known->strain()))
+  else if (known->pass && (!found.pass || found.strain() > known->strain()))
     *known = found;
 }
 
