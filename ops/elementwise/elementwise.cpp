@@ -1,5 +1,7 @@
 #include "ops/elementwise/elementwise.h"
 
+#include <algorithm>
+
 #include "autograd/node.h"
 #include "ops/elementwise/elementwise_kernels.h"
 #include "tensor/create.h"
@@ -11,9 +13,6 @@ namespace {
 void check_floating(const char* op, const char* name, const Var& x) {
   require(x.defined() && is_floating(x.dtype()), op, name, " must be a floating tensor, got ", x);
 }
-
-/// The result's dtype and shape of two tensors that are combined.
-DType wider(const Var& a, const Var& b) { return std::min(a.dtype(), b.dtype()); }
 
 /// Where a kernel writes a gradient of dy's shape and dtype: the input's own place, if it is like that.
 Tensor room_for(const Backward& b, int input) {
@@ -53,42 +52,42 @@ Var affine(const char* op, const Var& x, double scale, double shift) {
   });
 }
 
-/// a and b as the op computes with them: checked, of one dtype, broadcast.
+/// a and b checked and of one dtype, and the shape they broadcast to.
 struct Operands {
   Var a, b;
-  Tensor wide_a, wide_b, y;
+  Shape shape;
 
   Operands(const char* op, const Var& given_a, const Var& given_b) {
     check_floating(op, "a", given_a);
     check_floating(op, "b", given_b);
     require(given_a.device() == given_b.device(), op, "a and b must be on one device, got ", given_a, " and ", given_b);
-    const DType dtype = wider(given_a, given_b);
-    a = cast(given_a, dtype);
-    b = cast(given_b, dtype);
-    const Shape shape = broadcast_shapes(a.shape(), b.shape(), op);
-    wide_a = a.value().expand(shape);
-    wide_b = b.value().expand(shape);
-    y = empty(shape, dtype, a.device());
+    const DType wider = std::min(given_a.dtype(), given_b.dtype());
+    a = cast(given_a, wider);
+    b = cast(given_b, wider);
+    shape = broadcast_shapes(a.shape(), b.shape(), op);
   }
 };
 
 template <class F>
-Operands binary_forward(const char* op, const Var& a, const Var& b) {
-  Operands in(op, a, b);
-  kBinaryForward(in.y.device(), BinaryMaps::id<F>(), in.wide_a, in.wide_b, in.y);
-  return in;
+Tensor binary_forward(const Operands& in) {
+  const Tensor y = empty(in.shape, in.a.dtype(), in.a.device());
+  kBinaryForward(y.device(), BinaryMaps::id<F>(), in.a.value().expand(in.shape), in.b.value().expand(in.shape), y);
+  return y;
 }
 
 template <class F>
 Var binary(const char* op, const Var& given_a, const Var& given_b) {
-  const auto [a, b, wide_a, wide_b, y] = binary_forward<F>(op, given_a, given_b);
-  return record(op, {a, b}, y, [a = Saved(wide_a, "a"), b = Saved(wide_b, "b")](Backward& back) {
+  const Operands in(op, given_a, given_b);
+  const Saved kept_a(in.a.value(), "a"), kept_b(in.b.value(), "b");
+  return record(op, {in.a, in.b}, binary_forward<F>(in), [=](Backward& b) {
     constexpr int kGradients[] = {BinaryGradients::id<GradientOfA<F>>(), BinaryGradients::id<GradientOfB<F>>()};
+    const Shape& shape = b.dy().shape();
     for (const int input : {0, 1}) {
-      if (!back.needs(input)) continue;
-      const Tensor dx = room_for_terms(back, input);
-      kBinaryBackward(dx.device(), kGradients[input], a, b, back.dy(), dx);
-      back.give(input, dx);
+      if (!b.needs(input)) continue;
+      const Tensor dx = room_for_terms(b, input);
+      kBinaryBackward(dx.device(), kGradients[input], kept_a.get().expand(shape), kept_b.get().expand(shape), b.dy(),
+                      dx);
+      b.give(input, dx);
     }
   });
 }
@@ -126,42 +125,43 @@ Var div(const Var& a, const Var& b) { return binary<Div>("div", a, b); }
 Var maximum(const Var& a, const Var& b) { return binary<Maximum>("maximum", a, b); }
 Var minimum(const Var& a, const Var& b) { return binary<Minimum>("minimum", a, b); }
 
-Var add(const Var& given_a, const Var& given_b) {
-  const Operands in = binary_forward<Add>("add", given_a, given_b);
-  return record("add", {in.a, in.b}, in.y, [](Backward& b) {
-    b.give(0, b.dy());
-    b.give(1, b.dy());
+Var add(const Var& a, const Var& b) {
+  const Operands in("add", a, b);
+  return record("add", {in.a, in.b}, binary_forward<Add>(in), [](Backward& back) {
+    back.give(0, back.dy());
+    back.give(1, back.dy());
   });
 }
 
-Var sub(const Var& given_a, const Var& given_b) {
-  const Operands in = binary_forward<Sub>("sub", given_a, given_b);
-  return record("sub", {in.a, in.b}, in.y, [](Backward& b) {
-    b.give(0, b.dy());
-    if (!b.needs(1)) return;
-    const Tensor db = room_for(b, 1);
-    kAffine(db.device(), -1, 0, b.dy(), db);
-    b.give(1, db);
+Var sub(const Var& a, const Var& b) {
+  const Operands in("sub", a, b);
+  return record("sub", {in.a, in.b}, binary_forward<Sub>(in), [](Backward& back) {
+    back.give(0, back.dy());
+    if (!back.needs(1)) return;
+    const Tensor db = room_for(back, 1);
+    kAffine(db.device(), -1, 0, back.dy(), db);
+    back.give(1, db);
   });
 }
 
 Var affine(const Var& x, double scale, double shift) { return affine("affine", x, scale, shift); }
 
-Var where(const Tensor& condition, const Var& given_a, const Var& given_b) {
+Var where(const Tensor& condition, const Var& a, const Var& b) {
   require(condition.defined() && condition.dtype() == DType::Bool, "where", "condition must be Bool, got ", condition);
-  const Operands in("where", given_a, given_b);
+  const Operands in("where", a, b);
   require(condition.device() == in.a.device(), "where", "condition must be on ", in.a.device(), ", got ", condition);
-  const Shape shape = broadcast_shapes(condition.shape(), in.y.shape(), "where");
-  const Tensor chosen = condition.expand(shape), y = empty(shape, in.y.dtype(), in.y.device());
-  kWhere(y.device(), chosen, in.a.value().expand(shape), in.b.value().expand(shape), y);
-  return record("where", {in.a, in.b}, y, [chosen = Saved(chosen, "condition")](Backward& b) {
-    const Tensor& dy = b.dy();
+  const Shape shape = broadcast_shapes(condition.shape(), in.shape, "where");
+  const Tensor y = empty(shape, in.a.dtype(), in.a.device());
+  kWhere(y.device(), condition.expand(shape), in.a.value().expand(shape), in.b.value().expand(shape), y);
+  return record("where", {in.a, in.b}, y, [condition = Saved(condition, "condition")](Backward& back) {
+    const Tensor& dy = back.dy();
+    const Tensor chosen = condition.get().expand(dy.shape());
     const Tensor zero = zeros({}, dy.dtype(), dy.device()).expand(dy.shape());
     for (const int input : {0, 1}) {
-      if (!b.needs(input)) continue;
-      const Tensor dx = room_for(b, input);
+      if (!back.needs(input)) continue;
+      const Tensor dx = room_for(back, input);
       kWhere(dx.device(), chosen, input == 0 ? dy : zero, input == 0 ? zero : dy, dx);
-      b.give(input, dx);
+      back.give(input, dx);
     }
   });
 }

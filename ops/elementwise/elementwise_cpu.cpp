@@ -31,6 +31,13 @@ const Wide<T>* gathered(const T* x, int64_t step, int64_t n, Wide<T>* __restrict
   return buffer;
 }
 
+/// Not zeroed, as a member of a tuple otherwise would be.
+template <class T>
+struct Buffer {
+  Wide<T> at[kBlock];
+  Buffer() {}  // NOLINT
+};
+
 template <class T>
 void scatter(const Wide<T>* __restrict__ buffer, int64_t step, int64_t n, T* y) {
   if (step == 1)
@@ -63,14 +70,14 @@ struct Walker {
   /// n elements of one row.
   template <size_t... I>
   void row(std::index_sequence<I...>, int64_t n, Out* out, const In*... in) const {
-    Wide<Out> result[kBlock];
-    std::tuple<std::array<Wide<In>, kBlock>...> buffers;
+    Buffer<Out> result;
+    std::tuple<Buffer<In>...> buffers;
     for (int64_t start = 0; start < n; start += kBlock) {
       const int64_t m = std::min(kBlock, n - start);
       const bool in_place = std::is_same_v<Out, Wide<Out>> && steps[0] == 1;
-      Wide<Out>* to = in_place ? reinterpret_cast<Wide<Out>*>(out + start) : result;
-      loop(functor, m, to, gathered(in + start * steps[1 + I], steps[1 + I], m, std::get<I>(buffers).data())...);
-      if (!in_place) scatter(result, steps[0], m, out + start * steps[0]);
+      Wide<Out>* to = in_place ? reinterpret_cast<Wide<Out>*>(out + start) : result.at;
+      loop(functor, m, to, gathered(in + start * steps[1 + I], steps[1 + I], m, std::get<I>(buffers).at)...);
+      if (!in_place) scatter(result.at, steps[0], m, out + start * steps[0]);
     }
   }
 
