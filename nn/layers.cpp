@@ -7,10 +7,9 @@
 
 namespace matmix::nn {
 
-Linear::Linear(int64_t in, int64_t out, const Options& options)
-    : weight({out, in}, options.init.value_or(Init::linear_uniform(in)), Decay::kYes, Operand::kGemm),
-      options_(options) {
+Linear::Linear(int64_t in, int64_t out, const Options& options) : options_(options) {
   require(in > 0 && out > 0, "linear", "widths must be positive, got ", in, " -> ", out);
+  weight = Parameter({out, in}, options.init.value_or(Init::linear_uniform(in)), Decay::kYes, Operand::kGemm);
   if (options.bias) bias = Parameter({out}, Init::zeros(), Decay::kNo);
 }
 

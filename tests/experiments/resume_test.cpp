@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <thread>
@@ -85,15 +86,18 @@ TEST_CASE("killed at random moments and resumed, a run ends in the same bytes, w
     const fs::path config = folder.path / "config.json";
     write_file_atomically(config, kConfig);
     const fs::path unbroken = folder.path / "unbroken", broken = folder.path / "broken", one = folder.path / "one";
+    const auto start = std::chrono::steady_clock::now();
     REQUIRE(run_for(train(config, unbroken, device, "2"), 120000) == 0);
+    const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
     REQUIRE(run_for(train(config, one, device, "1"), 120000) == 0);
     check_same_run(one, unbroken);
 
     RandomStream moments({.seed = static_cast<uint64_t>(::getpid())});
     int kills = 0;
-    for (int attempt = 0; attempt < 12; ++attempt) {
-      const int64_t start_up = device.is_cuda() ? 1000 : 30;
-      if (run_for(train(config, broken, device, attempt % 2 ? "1" : "2"), start_up + moments.below(300)) == 0) break;
+    for (int attempt = 0; attempt < 8; ++attempt) {
+      // Somewhere in the first nine tenths of a whole run, or later where that was not far enough.
+      const int64_t moment = 1 + moments.below(whole.count() * 9 / 10 + attempt * whole.count() / 10);
+      if (run_for(train(config, broken, device, attempt % 2 ? "1" : "2"), moment) == 0) break;
       ++kills;
     }
     CHECK(kills > 0);
