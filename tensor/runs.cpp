@@ -30,8 +30,8 @@ struct Runs::State {
 
   /// [B, L] I32: value(r, i) at token i of run r, -1 at padding.
   template <class F>
-  Tensor by_token(F&& value) const {
-    const Tensor out = matmix::full({B, L}, -1, DType::I32);
+  Tensor by_token(int32_t at_padding, F&& value) const {
+    const Tensor out = matmix::full({B, L}, at_padding, DType::I32);
     for (size_t r = 0; r < runs.size(); ++r)
       for (int64_t i = 0; i < runs[r].length; ++i)
         out.data<int32_t>()[runs[r].row * L + runs[r].start + i] = static_cast<int32_t>(value(r, i));
@@ -98,11 +98,12 @@ int64_t Runs::tokens() const {
 }
 
 Tensor Runs::id(Device device) const {
-  return state_->keep("id", 0, device, [this] { return state_->by_token([](size_t r, int64_t) { return r; }); });
+  return state_->keep("id", 0, device, [this] { return state_->by_token(-1, [](size_t r, int64_t) { return r; }); });
 }
 
 Tensor Runs::position(Device device) const {
-  return state_->keep("position", 0, device, [this] { return state_->by_token([](size_t, int64_t i) { return i; }); });
+  return state_->keep("position", 0, device,
+                      [this] { return state_->by_token(0, [](size_t, int64_t i) { return i; }); });
 }
 
 Tensor Runs::chunks(int64_t Q, Device device) const {
