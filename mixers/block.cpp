@@ -92,8 +92,10 @@ void MixerBlock::visit(nn::Visitor& v) {
   v("out_proj", out_proj_);
 }
 
-bool MixerBlock::data_dependent() const { return coefficients_.projected() && !mixer_->streams().empty(); }
-bool MixerBlock::sequence_aligned() const { return data_dependent() && mixer_->traits().sequence_aligned; }
+bool MixerBlock::data_dependent() const { return coefficients_.depend_on_input(); }
+bool MixerBlock::sequence_aligned() const {
+  return data_dependent() && coefficients_.projected() && mixer_->traits().sequence_aligned;
+}
 bool MixerBlock::extendable() const {
   return std::min(mixer_->traits().max_len, coefficients_.max_len()) == Traits::kUnlimited;
 }

@@ -38,6 +38,10 @@ int64_t Coefficients::width(Route route) const {
   return sum;
 }
 
+bool Coefficients::depend_on_input() const {
+  return std::ranges::any_of(streams_, [this](const Stream& s) { return projected() || s.route == Route::kFromValue; });
+}
+
 int64_t Coefficients::max_len() const {
   const auto* table = std::get_if<Table>(&source_);
   return table && !streams_.empty() ? table->max_len : Traits::kUnlimited;

@@ -43,6 +43,8 @@ class Coefficients final : public nn::Module {
   /// convolved [B, L, conv_width()], direct [B, L, direct_width()] (undefined if 0), v [B, L, D] convolved and
   /// activated.
   Streams operator()(const Var& convolved, const Var& direct, const Var& v, const Runs& runs) const;
+  /// Whether a stream changes with the input: all projected ones do, and kFromValue ones whatever the source.
+  bool depend_on_input() const;
   bool projected() const { return std::holds_alternative<Projected>(source_); }
   /// The longest run the source admits.
   int64_t max_len() const;

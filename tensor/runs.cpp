@@ -28,7 +28,7 @@ struct Runs::State {
     return found;
   }
 
-  /// [B, L] I32: value(r, i) at token i of run r, -1 at padding.
+  /// [B, L] I32: value(r, i) at token i of run r, at_padding elsewhere.
   template <class F>
   Tensor by_token(int32_t at_padding, F&& value) const {
     const Tensor out = matmix::full({B, L}, at_padding, DType::I32);
