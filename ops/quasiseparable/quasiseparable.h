@@ -24,7 +24,7 @@ struct QuasiseparableOptions {
   /// Hydra's shift by one: both triangles strict, C taken from the neighbour, the diagonal is delta alone. Without it
   /// both triangles contain the diagonal (the "add" heuristic, plus delta).
   bool shift = true;
-  int64_t Q = 64;  ///< tokens a chunk
+  int64_t Q = 64;  ///< tokens a chunk, the same result but for rounding; CUDA takes at most 64 (F64: 32)
   std::optional<Runs> runs = {};
 };
 
@@ -46,7 +46,8 @@ struct QuasiseparableOptions {
 Var quasiseparable(const Var& x, const QuasiseparableInputs& in, const QuasiseparableOptions& options = {});
 
 /// The same M [B, H, L, L] written out by differentiable ops, decays by segsum in F64: the twin that judges the fast
-/// form. Exactly 0 outside the runs. `L` and B are dt_f's. Does not use initial states.
+/// form. Exactly 0 outside the runs. In B_f's dtype, worked out in Accumulator<T>; B is that of the streams.
+/// Does not use initial states.
 Var quasiseparable_matrix(const QuasiseparableInputs& in, const QuasiseparableOptions& options = {});
 /// The same r [B, L, H, P] written out; undefined if no initial state is given.
 Var quasiseparable_offset(const QuasiseparableInputs& in, const QuasiseparableOptions& options = {});

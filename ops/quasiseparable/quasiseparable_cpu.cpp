@@ -1,9 +1,10 @@
-#include "ops/quasiseparable/quasiseparable_gradients.h"
-#include "ops/quasiseparable/quasiseparable_tile.h"
+#include "ops/quasiseparable/quasiseparable_gradients_cpu.h"
+#include "ops/quasiseparable/quasiseparable_tile_cpu.h"
 
 // Forward: chunk_sums, local_states, pass_states, outputs. Backward: chunk_sums again, local_states and pass_states of
 // the adjoint, gradients.
 namespace matmix::cpu {
+namespace quasi {
 namespace {
 
 /// 1. Step sizes and decays of every chunk. Their sums run in double.
@@ -126,9 +127,11 @@ void gradients(const Problem<T>& p, const Tensor& dy, const Tensor& states, cons
 }
 
 }  // namespace
+}  // namespace quasi
 
 void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states) {
   dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() {
+    using namespace quasi;
     const Problem<T> p{v};
     chunk_sums(p);
     if (states.defined()) {
@@ -142,6 +145,7 @@ void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, cons
 void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& states,
                              const QuasiseparableGradients& to) {
   dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() {
+    using namespace quasi;
     const Problem<T> p{v};
     chunk_sums(p);
     Tensor adjoint_states;

@@ -8,7 +8,7 @@
 namespace matmix {
 
 /// Consecutive tokens of one run, at most Q of them. Directions: 0 walks the run from the left, 1 from the right.
-struct Chunk {
+struct QuasiseparableChunk {
   int64_t index, row, start, length;
   int64_t first, past;  ///< the chunks [first, past) are those of its run
 
@@ -27,11 +27,11 @@ struct Chunk {
 };
 
 /// The runs of a batch cut into chunks: the rows of Runs::chunks(Q), or none for full runs, which need no table.
-struct ChunkTable {
+struct QuasiseparableChunkTable {
   const int64_t* rows;
   int64_t count, L, Q;
 
-  HOST_DEVICE Chunk at(int64_t index) const {
+  HOST_DEVICE QuasiseparableChunk at(int64_t index) const {
     if (rows != nullptr) {
       const int64_t* r = rows + 5 * index;
       return {index, r[0], r[1], r[2], r[3], r[4]};
@@ -56,7 +56,7 @@ struct QuasiseparableValues {
   bool shift = true;
 
   int64_t chunk_count() const { return chunk_rows.defined() ? chunk_rows.dim(0) : x.dim(0) * ((x.dim(1) + Q - 1) / Q); }
-  ChunkTable chunks() const {
+  QuasiseparableChunkTable chunks() const {
     return {chunk_rows.defined() ? chunk_rows.data<int64_t>() : nullptr, chunk_count(), x.dim(1), Q};
   }
 };

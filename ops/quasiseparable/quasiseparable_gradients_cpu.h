@@ -1,8 +1,8 @@
 #pragma once
 
-#include "ops/quasiseparable/quasiseparable_tile.h"
+#include "ops/quasiseparable/quasiseparable_tile_cpu.h"
 
-namespace matmix::cpu {
+namespace matmix::cpu::quasi {
 
 /// By token of one chunk, head and direction: what dt receives directly, and what the log decay A dt receives.
 template <class A>
@@ -162,4 +162,4 @@ class GradientTile {
   Scratch<A>& s_;
 };
 
-}  // namespace matmix::cpu
+}  // namespace matmix::cpu::quasi

@@ -14,7 +14,9 @@
 // What the CPU stages share: one chunk of tokens, its step sizes, and the small matrices of a tile, which is one chunk
 // and one group of heads. Row i of a direction reads what its C row reads: the token i, or with shift the one walked
 // before it.
-namespace matmix::cpu {
+namespace matmix::cpu::quasi {
+
+using Chunk = QuasiseparableChunk;
 
 template <class A>
 using Matrix = Eigen::Matrix<A, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -76,7 +78,7 @@ struct Problem {
   using A = Accumulator<T>;
   const QuasiseparableValues& v;
   int64_t L = v.x.dim(1), H = v.x.dim(2), P = v.x.dim(3), G = v.B[0].dim(2), N = v.B[0].dim(3);
-  ChunkTable chunks = v.chunks();
+  QuasiseparableChunkTable chunks = v.chunks();
   int64_t heads = H / G;  // of a group
   Tensor steps = empty({chunks.count, H, 2, 4 * v.Q + 1}, dtype_of<A>());
 
@@ -219,4 +221,4 @@ void fill_matrix(const Problem<T>& p, const Chunk& c, int64_t h, Scratch<Accumul
     s.W.diagonal() += s.tile.diagonal[direction].cwiseProduct(p.steps_of(c, h, direction).dt);
 }
 
-}  // namespace matmix::cpu
+}  // namespace matmix::cpu::quasi
