@@ -34,13 +34,16 @@ double median(std::vector<double> samples) {
 
 std::vector<double> Harness::time(const std::vector<std::function<void()>>& calls) const {
   std::vector<int64_t> times;
+  double turn_ms = 0;
   for (const auto& call : calls) {
     milliseconds_of(call, 1, device);
     const double once = milliseconds_of(call, 1, device);
     times.push_back(std::clamp<int64_t>(std::llround(sample_ms / std::max(once, 1e-4)), 1, 10000));
+    turn_ms += once * static_cast<double>(times.back());
   }
+  const int turns = std::clamp(static_cast<int>(most_ms / turn_ms), std::min(3, repeats), repeats);
   std::vector<std::vector<double>> samples(calls.size());
-  for (int r = 0; r < repeats; ++r)
+  for (int turn = 0; turn < turns; ++turn)
     for (size_t i = 0; i < calls.size(); ++i)
       samples[i].push_back(milliseconds_of(calls[i], times[i], device) / static_cast<double>(times[i]));
   std::vector<double> medians;

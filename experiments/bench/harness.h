@@ -13,7 +13,8 @@ namespace matmix::experiments {
 struct Harness {
   Device device;
   int repeats = 7;
-  double sample_ms = 20;  ///< a sample repeats its call until it takes this long
+  double sample_ms = 20;   ///< a sample repeats its call until it takes this long
+  double most_ms = 30000;  ///< slower work gets fewer samples, at least three
 
   /// Milliseconds a call of each, the median of `repeats` samples. After a warm-up call the samples are taken in turns,
   /// so that drift of the machine meets all alike; each waits for the device before and after.

@@ -30,7 +30,9 @@ struct Work {
 struct Machine {
   Device device;
   DType dtype;
-  int64_t rows, width;  ///< tokens a call and width of the model
+  int64_t rows;       ///< tokens of a training step
+  int64_t long_rows;  ///< of ops that are bound by memory: more than a cache holds
+  int64_t width;      ///< of the model
 
   Tensor values(const Shape& shape, double scale = 1) const { return random_values(shape, dtype, device, scale); }
   bool has_rivals() const { return !device.is_cuda() && dtype == DType::F32; }
@@ -64,11 +66,11 @@ Work linear_work(const Machine& m, int64_t in, int64_t out) {
 
 Work conv1d_work(const Machine& m, Activation act) {
   const int64_t L = 256, C = 2 * m.width, width = 7;
-  const Tensor x = m.values({m.rows / L, L, C});
+  const Tensor x = m.values({m.long_rows / L, L, C});
   const Tensor weight = random_values({C, width}, DType::F32, m.device),
                bias = random_values({C}, DType::F32, m.device);
   Work work{act == Activation::kNone ? "conv1d" : "conv1d, silu",
-            fmt::format("{}x{}x{} of 7", m.rows / L, L, C),
+            fmt::format("{}x{}x{} of 7", m.long_rows / L, L, C),
             {x, weight, bias},
             [act](const std::vector<Var>& v) { return conv1d(v[0], v[1], {.bias = v[2], .act = act}); }};
   work.bytes = elements(m, 2.0 * static_cast<double>(x.numel()));
@@ -80,8 +82,8 @@ Work conv1d_work(const Machine& m, Activation act) {
 /// An op that reads and writes so many tensors [rows, width].
 Work moving_work(const Machine& m, const std::string& op, int64_t width, double tensors, std::vector<Tensor> inputs,
                  Function function) {
-  Work work{op, fmt::format("{}x{}", m.rows, width), std::move(inputs), std::move(function)};
-  work.bytes = elements(m, tensors * static_cast<double>(m.rows * width));
+  Work work{op, fmt::format("{}x{}", m.long_rows, width), std::move(inputs), std::move(function)};
+  work.bytes = elements(m, tensors * static_cast<double>(m.long_rows * width));
   return work;
 }
 
@@ -104,13 +106,13 @@ Work quasiseparable_work(const Machine& m, int64_t L) {
 }
 
 Tensor token_ids(const Machine& m, int64_t vocabulary) {
-  std::vector<int64_t> ids(static_cast<size_t>(m.rows));
+  std::vector<int64_t> ids(static_cast<size_t>(m.long_rows));
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int64_t>(i * 7919) % vocabulary;
-  return from_vector(ids, {m.rows}, m.device);
+  return from_vector(ids, {m.long_rows}, m.device);
 }
 
 std::vector<Work> all_works(const Machine& m) {
-  const int64_t D = m.width, R = m.rows, vocabulary = 260;
+  const int64_t D = m.width, R = m.long_rows, vocabulary = 260;
   const Tensor x = m.values({R, D}), y = m.values({R, D}), w = random_values({D}, DType::F32, m.device);
   const Tensor ids = token_ids(m, vocabulary);
   const auto unary = [](Var (*f)(const Var&)) { return [f](const std::vector<Var>& v) { return f(v[0]); }; };
@@ -134,7 +136,7 @@ std::vector<Work> all_works(const Machine& m) {
       moving_work(m, "cross_entropy", vocabulary, 1, {m.values({R, vocabulary})},
                   [ids](const std::vector<Var>& v) { return cross_entropy(v[0], ids).loss; })};
   for (const int64_t L : {256, 4096})
-    if (L <= R) works.push_back(quasiseparable_work(m, L));
+    if (L <= m.rows) works.push_back(quasiseparable_work(m, L));
   return works;
 }
 
@@ -195,6 +197,7 @@ void bench_ops(const BenchOptions& options, const Harness& harness) {
   const Machine machine{.device = harness.device,
                         .dtype = activation_dtype(options.global.mode_or(cuda ? MathMode::kBF16 : MathMode::kF32)),
                         .rows = cuda ? 65536 : 4096,
+                        .long_rows = 65536,
                         .width = cuda ? 768 : 128};
   const MachineLimits limits = measure_limits(harness, machine.dtype);
   if (!options.global.json)
