@@ -2,7 +2,6 @@
 
 #include "autograd/node.h"
 #include "ops/conv1d/conv1d_kernels.h"
-#include "tensor/accumulate.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
@@ -25,24 +24,49 @@ void check(const Var& x, const Var& weight, const Conv1dOptions& o) {
           " rows of ", x.dim(1), " tokens; x is ", x);
 }
 
-DType accumulator(DType dtype) { return dtype == DType::F64 ? DType::F64 : DType::F32; }
-
-/// Rows of taps in reverse: convolving with them is the transposed map.
-Tensor reversed(const Tensor& taps) {
-  const Tensor out = empty_like(taps);
-  const int64_t width = taps.dim(0);
-  for (int64_t k = 0; k < width; ++k) copy(out.select(0, width - 1 - k), taps.select(0, k));
-  return out;
+/// [B L, C] with dense rows, a view where the strides allow one.
+Tensor as_tokens(const Tensor& x) {
+  const Shape shape{x.dim(0) * x.dim(1), x.dim(2)};
+  return (x.has_dense_rows() && x.can_view_as(shape) ? x : contiguous(x)).reshape(shape);
 }
 
-Tensor tap_sums(const Tensor& x, const Tensor& du, int64_t width, const Conv1dTaps& geometry, const Runs& runs) {
-  const int64_t C = x.dim(2), tokens = x.dim(0) * x.dim(1), pieces = (tokens + kConv1dPiece - 1) / kConv1dPiece;
-  const DType dtype = accumulator(x.dtype());
-  const Tensor partial = empty({pieces, width + 1, C}, dtype, x.device());
-  kConv1dTapSums(x.device(), x, du, geometry, runs, partial);
-  const Tensor sums = empty({width + 1, C}, dtype, x.device());
-  reduce_into(sums, partial);
-  return sums;
+struct Kept {
+  Saved x, taps, bias;
+  Conv1dRule rule;  ///< without tensors
+  Runs runs;
+};
+
+void give_gradients(const Backward& b, const Kept& kept) {
+  const Tensor& x = kept.x;
+  const Device device = x.device();
+  Conv1dRule rule = kept.rule;
+  rule.taps = kept.taps;
+  rule.bias = kept.bias;
+  Tensor du = as_tokens(b.dy());
+  if (rule.act_channels > 0) {
+    const Tensor dy = du;
+    du = empty(dy.shape(), dy.dtype(), device);
+    kConv1dSlope(device, x, rule, kept.runs, dy, du);
+  }
+  const int64_t width = rule.taps.dim(0), C = rule.taps.dim(1);
+  if (b.needs(0)) {
+    const Tensor dx = b.target(0);
+    const bool fits = dx.dtype() == du.dtype() && dx.has_dense_rows() && dx.can_view_as(du.shape());
+    const Tensor to = fits ? dx : empty(dx.shape(), du.dtype(), device);
+    const Conv1dRule back{.taps = rule.taps,
+                          .bias = zeros({C}, rule.bias.dtype(), device),
+                          .left = width - 1 - rule.left,
+                          .reversed = true};
+    kConv1dForward(device, du, back, kept.runs, to.reshape(du.shape()));
+    b.give(0, to);
+  }
+  if (b.needs(1) || b.needs(2)) {
+    const int64_t pieces = (x.dim(0) + kConv1dPiece - 1) / kConv1dPiece;
+    const Tensor partial = empty({pieces, width + 1, C}, rule.taps.dtype(), device);
+    kConv1dTapSums(device, x, du, rule.left, kept.runs, partial);
+    if (b.needs(1)) b.give(1, partial.narrow(1, 0, width).transpose(1, 2));
+    if (b.needs(2)) b.give(2, partial.select(1, width));
+  }
 }
 
 }  // namespace
@@ -50,45 +74,23 @@ Tensor tap_sums(const Tensor& x, const Tensor& du, int64_t width, const Conv1dTa
 Var conv1d(const Var& x, const Var& weight, const Conv1dOptions& o) {
   check(x, weight, o);
   const int64_t C = x.dim(2), width = weight.dim(1);
-  const DType wide = accumulator(x.dtype());
-  const Conv1dTaps geometry{.left = o.causal ? width - 1 : (width - 1) / 2,
-                            .act = o.act,
-                            .act_channels = o.act == Activation::kNone ? 0
-                                            : o.act_channels < 0       ? C
-                                                                       : o.act_channels};
+  const DType wide = x.dtype() == DType::F64 ? DType::F64 : DType::F32;
+  Conv1dRule rule{.left = o.causal ? width - 1 : (width - 1) / 2,
+                  .act = o.act,
+                  .act_channels = o.act == Activation::kNone ? 0
+                                  : o.act_channels < 0       ? C
+                                                             : o.act_channels};
+  rule.taps = contiguous(cast(weight.value(), wide).transpose(0, 1));
+  rule.bias = o.bias.defined() ? contiguous(cast(o.bias.value(), wide)) : zeros({C}, wide, x.device());
   const Runs runs = o.runs.value_or(Runs::full(x.dim(0), x.dim(1)));
-  const Tensor rows = x.value().has_dense_rows() ? x.value() : contiguous(x.value());
-  const Tensor taps = contiguous(cast(weight.value(), wide).transpose(0, 1));
-  const Tensor bias = o.bias.defined() ? contiguous(cast(o.bias.value(), wide)) : zeros({C}, wide, x.device());
+  const Tensor tokens = as_tokens(x.value());
   const Tensor y = empty(x.shape(), x.dtype(), x.device());
-  kConv1dForward(x.device(), rows, taps, bias, geometry, runs, y);
+  kConv1dForward(x.device(), tokens, rule, runs, as_tokens(y));
 
+  Kept kept{.x = {tokens, "x"}, .taps = {rule.taps, "weight"}, .bias = {rule.bias, "bias"}, .rule = rule, .runs = runs};
+  kept.rule.taps = kept.rule.bias = Tensor();
   return record("conv1d", {x, weight, o.bias}, y,
-                [rows = Saved(rows, "x"), taps = Saved(taps, "weight"), bias = Saved(bias, "bias"), geometry, runs,
-                 width](Backward& b) {
-                  const Tensor& x = rows;
-                  const Device device = x.device();
-                  Tensor du = b.dy().has_dense_rows() ? b.dy() : contiguous(b.dy());
-                  if (geometry.act_channels > 0) {
-                    const Tensor dy = du;
-                    du = empty(dy.shape(), dy.dtype(), device);
-                    kConv1dSlope(device, x, taps, bias, geometry, runs, dy, du);
-                  }
-                  if (b.needs(0)) {
-                    const Tensor dx = b.target(0);
-                    const bool direct = dx.dtype() == du.dtype() && dx.has_dense_rows();
-                    const Tensor out = direct ? dx : empty_like(du);
-                    const Conv1dTaps back{.left = width - 1 - geometry.left};
-                    const Tensor no_bias = zeros({x.dim(2)}, bias.get().dtype(), device);
-                    kConv1dForward(device, du, reversed(taps), no_bias, back, runs, out);
-                    b.give(0, out);
-                  }
-                  if (b.needs(1) || b.needs(2)) {
-                    const Tensor sums = tap_sums(x, du, width, geometry, runs);
-                    if (b.needs(1)) b.give(1, sums.narrow(0, 0, width).transpose(0, 1));
-                    if (b.needs(2)) b.give(2, sums.select(0, width));
-                  }
-                });
+                [kept = std::move(kept)](const Backward& b) { give_gradients(b, kept); });
 }
 
 }  // namespace matmix

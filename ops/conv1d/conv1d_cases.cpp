@@ -30,6 +30,9 @@ std::vector<OpCase> conv1d_cases() {
   return {
       conv_case("centred, bias, silu", 3, {.act = Activation::kSilu}, true),
       conv_case("causal, some channels acted", 4, {.act = Activation::kSilu, .act_channels = 3, .causal = true}, true),
+      conv_case("width 7, relu, no bias", 7, {.act = Activation::kRelu}, false, {2, 9, 3}),
+      conv_case("causal, width 2, padded", 2,
+                {.act = Activation::kSilu, .causal = true, .runs = Runs::of_lengths(6, {4, 0})}, true),
       conv_case("wider than the sequence", 9, {}, false),
       conv_case("width 1, one token", 1, {.act = Activation::kGelu}, true, {1, 1, 3}),
       conv_case("padded and packed", 3,

@@ -8,26 +8,24 @@
 namespace matmix::cpu {
 namespace {
 
-constexpr int64_t kLanes = 64;  // channels at a time: their sums stay in the first cache
+constexpr int64_t kBlock = 256;  // channels at a time: what the taps of a token read stays in the first cache
+constexpr int64_t kTokens = 4;   // neighbours at a time
 
-template <class T>
-using Sums = Accumulator<T>;
-
-/// Tokens [begin, end) of one run, which is tokens [run_begin, run_end) of row `row`.
+/// Tokens [begin, end) of a run [run_begin, run_end), counted through the batch.
 struct Stretch {
-  int64_t row, begin, end, run_begin, run_end;
+  int64_t begin, end, run_begin, run_end;
 };
 
-/// The runs cut where the flat batch is, every kConv1dPiece tokens: what each piece holds, in order.
+/// The runs cut every kConv1dPiece tokens: what each piece holds, in order.
 std::vector<std::vector<Stretch>> pieces_of(const Runs& runs) {
   const int64_t tokens = runs.B() * runs.L();
   std::vector<std::vector<Stretch>> pieces(static_cast<size_t>((tokens + kConv1dPiece - 1) / kConv1dPiece));
   for (const Run& r : runs.all()) {
-    const int64_t run_end = r.start + r.length;
-    for (int64_t i = r.start, end; i < run_end; i = end) {
-      const int64_t flat = r.row * runs.L() + i;
-      end = std::min(run_end, i + kConv1dPiece - flat % kConv1dPiece);
-      pieces[static_cast<size_t>(flat / kConv1dPiece)].push_back({r.row, i, end, r.start, run_end});
+    const int64_t run_begin = r.row * runs.L() + r.start, run_end = run_begin + r.length;
+    for (int64_t begin = run_begin, end; begin < run_end; begin = end) {
+      const int64_t piece = begin / kConv1dPiece;
+      end = std::min(run_end, (piece + 1) * kConv1dPiece);
+      pieces[static_cast<size_t>(piece)].push_back({begin, end, run_begin, run_end});
     }
   }
   return pieces;
@@ -40,47 +38,118 @@ void for_each_piece(const Runs& runs, int64_t worth, F&& f) {
   parallel_for(static_cast<int64_t>(pieces.size()), worth, [&](int64_t p) { f(p, pieces[static_cast<size_t>(p)]); });
 }
 
-/// A [B, L, C] tensor with dense rows.
-template <class T>
-struct Rows {
-  explicit Rows(const Tensor& x) : data(x.data<T>()), row(x.stride(0)), token(x.stride(1)) {}
-  T* at(int64_t b, int64_t i) const { return data + b * row + i * token; }
-  T* data;
-  int64_t row, token;
+/// A place in a stretch: tokens [i, i + tokens), at most kTokens, and channels [c, c + n), at most kBlock.
+struct Place {
+  Stretch stretch;
+  int64_t i, tokens, c, n;
 };
 
-/// Taps [first, last) of token i lie in its run.
-struct TapRange {
-  TapRange(const Stretch& s, int64_t i, int64_t left, int64_t width)
-      : first(std::max<int64_t>(0, s.run_begin - (i - left))), last(std::min(width, s.run_end - (i - left))) {}
-  int64_t first, last;
+/// Calls f(place) for all of channels [begin, end) of kTokens tokens, then of the next.
+template <class F>
+void for_each_place(const std::vector<Stretch>& stretches, int64_t C, F&& f) {
+  for (const Stretch& s : stretches)
+    for (int64_t i = s.begin; i < s.end; i += kTokens)
+      for (int64_t c = 0; c < C; c += kBlock) f(Place{s, i, std::min(kTokens, s.end - i), c, std::min(kBlock, C - c)});
+}
+
+/// What the taps of kTokens neighbours reach: row r is token i - left + r, or zeros outside [begin, end).
+template <class T>
+class Reach {
+ public:
+  Reach(const Tensor& x, int64_t left, int64_t width)
+      : x_(x.data<T>()),
+        stride_(x.stride(0)),
+        left_(left),
+        rows_(static_cast<size_t>(width + kTokens - 1)),
+        zeros_(kBlock) {}
+
+  const T* const* operator()(int64_t i, int64_t c, int64_t begin, int64_t end) {
+    int64_t j = i - left_;
+    for (const T*& row : rows_) {
+      row = j >= begin && j < end ? x_ + j * stride_ + c : zeros_.data();
+      ++j;
+    }
+    return rows_.data();
+  }
+
+ private:
+  const T* x_;
+  int64_t stride_, left_;
+  std::vector<const T*> rows_;
+  std::vector<T> zeros_;
 };
 
-/// u[c] for `lanes` channels from c on: bias plus the taps that lie in the run.
-template <class T>
-void correlate(const Rows<T>& x, const Tensor& taps, const Sums<T>* bias, const Stretch& s, int64_t i, int64_t left,
-               int64_t c, int64_t lanes, Sums<T>* __restrict__ u) {
-  const TapRange range(s, i, left, taps.dim(0));
-  for (int64_t l = 0; l < lanes; ++l) u[l] = bias[c + l];
-  for (int64_t k = range.first; k < range.last; ++k) {
-    const T* __restrict__ in = x.at(s.row, i + k - left) + c;
-    const Sums<T>* __restrict__ w = taps.data<Sums<T>>() + k * taps.dim(1) + c;
-    for (int64_t l = 0; l < lanes; ++l) u[l] += w[l] * static_cast<Sums<T>>(in[l]);
+/// Tap k of channel c at first[k * step + c].
+template <class A>
+struct Taps {
+  const A *first, *bias;
+  int64_t width, step;
+
+  explicit Taps(const Conv1dRule& rule)
+      : first(rule.taps.data<A>()), bias(rule.bias.data<A>()), width(rule.taps.dim(0)), step(rule.taps.dim(1)) {
+    if (!rule.reversed) return;
+    first += (width - 1) * step;
+    step = -step;
+  }
+};
+
+/// u[t] = bias + sum_k taps[k] x[t + k] over n channels from c on for kTokens neighbours t, k in order: a tap that is
+/// loaded serves them all.
+template <int kWidth, class T, class A = Accumulator<T>>
+void correlate_unrolled(const T* const* rows, const Taps<A>& w, int64_t c, int64_t n, A (*__restrict__ u)[kBlock]) {
+  const T* x[kWidth + kTokens - 1];
+  std::copy(rows, rows + kWidth + kTokens - 1, x);
+  const A* __restrict__ taps = w.first + c, * __restrict__ bias = w.bias + c;
+  const int64_t step = w.step;
+  for (int64_t j = 0; j < n; ++j) {
+    A sums[kTokens];
+    for (int t = 0; t < kTokens; ++t) sums[t] = bias[j];
+    for (int k = 0; k < kWidth; ++k)
+      for (int t = 0; t < kTokens; ++t) sums[t] += taps[k * step + j] * static_cast<A>(x[t + k][j]);
+    for (int t = 0; t < kTokens; ++t) u[t][j] = sums[t];
   }
 }
 
-/// Calls f(stretch, i, c, lanes, acted) over the threads for every token and block of channels, which the activation
-/// covers or not.
-template <class F>
-void for_each_block(const Runs& runs, int64_t C, int64_t act_channels, int64_t worth, F&& f) {
+/// The same for any width.
+template <class T, class A = Accumulator<T>>
+void correlate_any(const T* const* rows, const Taps<A>& w, int64_t c, int64_t n, A (*__restrict__ u)[kBlock]) {
+  for (int t = 0; t < kTokens; ++t) {
+    std::copy(w.bias + c, w.bias + c + n, u[t]);
+    for (int64_t k = 0; k < w.width; ++k) {
+      const T* const x = rows[t + k];
+      const A* const tap = w.first + k * w.step + c;
+      for (int64_t j = 0; j < n; ++j) u[t][j] += tap[j] * static_cast<A>(x[j]);
+    }
+  }
+}
+
+template <class T>
+auto correlation(int64_t width) {
+  switch (width) {
+    case 3: return correlate_unrolled<3, T>;
+    case 4: return correlate_unrolled<4, T>;
+    case 5: return correlate_unrolled<5, T>;
+    case 7: return correlate_unrolled<7, T>;
+    default: return correlate_any<T>;
+  }
+}
+
+/// Calls f(place, t, u, n) with the sums u of each token i + t of a place over the threads. The first n of its channels
+/// are acted on.
+template <class T, class F>
+void for_each_sum(const Tensor& x, const Conv1dRule& rule, const Runs& runs, F&& f) {
+  using A = Accumulator<T>;
+  const Taps<A> taps(rule);
+  const auto correlate = correlation<T>(taps.width);
+  const int64_t C = x.dim(1), worth = x.numel() * 2 * (taps.width + 4);
   for_each_piece(runs, worth, [&](int64_t, const std::vector<Stretch>& stretches) {
-    const auto channels = [&](int64_t begin, int64_t end, auto acted) {
-      for (int64_t c = begin; c < end; c += kLanes)
-        for (const Stretch& s : stretches)
-          for (int64_t i = s.begin; i < s.end; ++i) f(s, i, c, std::min(kLanes, end - c), acted);
-    };
-    channels(0, act_channels, std::true_type());
-    channels(act_channels, C, std::false_type());
+    Reach<T> reach(x, rule.left, taps.width);
+    for_each_place(stretches, C, [&](const Place& p) {
+      A u[kTokens][kBlock];
+      correlate(reach(p.i, p.c, p.stretch.run_begin, p.stretch.run_end), taps, p.c, p.n, u);
+      const int64_t acted = std::clamp<int64_t>(rule.act_channels - p.c, 0, p.n);
+      for (int64_t t = 0; t < p.tokens; ++t) f(p, t, u[t], acted);
+    });
   });
 }
 
@@ -88,70 +157,70 @@ void clear_padding(const Tensor& y, const Runs& runs) {
   if (!runs.is_full()) fill(y, 0);
 }
 
-int64_t worth(const Tensor& x, const Tensor& taps) { return x.numel() * 2 * taps.dim(0); }
+/// sums[k] += sum_t du[t] x[t + k] over n channels for kTokens neighbours t, and sums[width] += sum_t du[t].
+template <class T, class A = Accumulator<T>>
+void add_taps(const T* const* du, const T* const* x, int64_t C, int64_t n, int64_t width, A* __restrict__ sums) {
+  static_assert(kTokens == 4);
+  const T *const d0 = du[0], *const d1 = du[1], *const d2 = du[2], *const d3 = du[3];
+  const auto term = [](const T* d, const T* in, int64_t j) { return static_cast<A>(d[j]) * static_cast<A>(in[j]); };
+  for (int64_t k = 0; k < width; ++k) {
+    const T *const x0 = x[k], *const x1 = x[k + 1], *const x2 = x[k + 2], *const x3 = x[k + 3];
+    for (int64_t j = 0; j < n; ++j)
+      sums[k * C + j] += (term(d0, x0, j) + term(d1, x1, j)) + (term(d2, x2, j) + term(d3, x3, j));
+  }
+  const auto wide = [](const T* d, int64_t j) { return static_cast<A>(d[j]); };
+  for (int64_t j = 0; j < n; ++j) sums[width * C + j] += (wide(d0, j) + wide(d1, j)) + (wide(d2, j) + wide(d3, j));
+}
 
 }  // namespace
 
-void conv1d_forward(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& g, const Runs& runs,
-                    const Tensor& y) {
+void conv1d_forward(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& y) {
   clear_padding(y, runs);
   dispatch_float(x.dtype(), "conv1d", [&]<class T>() {
-    dispatch_activation(g.act, [&]<class F>() {
-      const Rows<T> in(x), out(y);
-      const auto block = [&](const Stretch& s, int64_t i, int64_t c, int64_t lanes, auto acted) {
-        Sums<T> u[kLanes];
-        correlate(in, taps, bias.data<Sums<T>>(), s, i, g.left, c, lanes, u);
-        T* __restrict__ to = out.at(s.row, i) + c;
-        for (int64_t l = 0; l < lanes; ++l) to[l] = static_cast<T>(acted ? F::value(u[l]) : u[l]);
-      };
-      for_each_block(runs, x.dim(2), g.act_channels, worth(x, taps), block);
+    using A = Accumulator<T>;
+    T* const out = y.data<T>();
+    const int64_t stride = y.stride(0);
+    dispatch_activation(rule.act, [&]<class F>() {
+      for_each_sum<T>(x, rule, runs, [&](const Place& p, int64_t t, const A* __restrict__ u, int64_t acted) {
+        T* __restrict__ to = out + (p.i + t) * stride + p.c;
+        for (int64_t j = 0; j < acted; ++j) to[j] = static_cast<T>(F::value(u[j]));
+        for (int64_t j = acted; j < p.n; ++j) to[j] = static_cast<T>(u[j]);
+      });
     });
   });
 }
 
-void conv1d_slope(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& g, const Runs& runs,
-                  const Tensor& dy, const Tensor& du) {
+void conv1d_slope(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& dy, const Tensor& du) {
   clear_padding(du, runs);
   dispatch_float(x.dtype(), "conv1d", [&]<class T>() {
-    dispatch_activation(g.act, [&]<class F>() {
-      const Rows<T> in(x), from(dy), out(du);
-      const auto block = [&](const Stretch& s, int64_t i, int64_t c, int64_t lanes, auto acted) {
-        Sums<T> u[kLanes];
-        if constexpr (acted) correlate(in, taps, bias.data<Sums<T>>(), s, i, g.left, c, lanes, u);
-        const T* __restrict__ d = from.at(s.row, i) + c;
-        T* __restrict__ to = out.at(s.row, i) + c;
-        for (int64_t l = 0; l < lanes; ++l) {
-          const Sums<T> slope = acted ? Sums<T>(slope_at<F>(u[l])) : Sums<T>(1);
-          to[l] = static_cast<T>(static_cast<Sums<T>>(d[l]) * slope);
-        }
-      };
-      for_each_block(runs, x.dim(2), g.act_channels, worth(x, taps), block);
+    using A = Accumulator<T>;
+    const T* const in = dy.data<T>();
+    T* const out = du.data<T>();
+    const int64_t in_stride = dy.stride(0), out_stride = du.stride(0);
+    dispatch_activation(rule.act, [&]<class F>() {
+      for_each_sum<T>(x, rule, runs, [&](const Place& p, int64_t t, const A* __restrict__ u, int64_t acted) {
+        const T* __restrict__ from = in + (p.i + t) * in_stride + p.c;
+        T* __restrict__ to = out + (p.i + t) * out_stride + p.c;
+        for (int64_t j = 0; j < acted; ++j) to[j] = static_cast<T>(static_cast<A>(from[j]) * slope_at<F>(u[j]));
+        std::copy(from + acted, from + p.n, to + acted);
+      });
     });
   });
 }
 
-void conv1d_tap_sums(const Tensor& x, const Tensor& du, const Conv1dTaps& g, const Runs& runs, const Tensor& partial) {
+void conv1d_tap_sums(const Tensor& x, const Tensor& du, int64_t left, const Runs& runs, const Tensor& partial) {
   dispatch_float(x.dtype(), "conv1d", [&]<class T>() {
-    using S = Sums<T>;
-    const Rows<T> in(x), from(du);
-    const int64_t C = x.dim(2), width = partial.dim(1) - 1;
-    const auto add_token = [&](const Stretch& s, int64_t i, int64_t c, int64_t lanes, S* sums) {
-      const T* __restrict__ d = from.at(s.row, i) + c;
-      const TapRange range(s, i, g.left, width);
-      for (int64_t k = range.first; k < range.last; ++k) {
-        const T* __restrict__ at = in.at(s.row, i + k - g.left) + c;
-        S* __restrict__ sum = sums + k * C;
-        for (int64_t l = 0; l < lanes; ++l) sum[l] += static_cast<S>(d[l]) * static_cast<S>(at[l]);
-      }
-      S* __restrict__ total = sums + width * C;
-      for (int64_t l = 0; l < lanes; ++l) total[l] += static_cast<S>(d[l]);
-    };
-    for_each_piece(runs, x.numel() * 2 * (width + 1), [&](int64_t p, const std::vector<Stretch>& stretches) {
-      S* const sums = partial.data<S>() + p * (width + 1) * C;
-      std::fill(sums, sums + (width + 1) * C, S(0));
-      for (int64_t c = 0; c < C; c += kLanes)
-        for (const Stretch& s : stretches)
-          for (int64_t i = s.begin; i < s.end; ++i) add_token(s, i, c, std::min(kLanes, C - c), sums + c);
+    using A = Accumulator<T>;
+    const int64_t C = x.dim(1), width = partial.dim(1) - 1;
+    A* const all = partial.data<A>();
+    for_each_piece(runs, x.numel() * 2 * (width + 1), [&](int64_t piece, const std::vector<Stretch>& stretches) {
+      A* const sums = all + piece * (width + 1) * C;
+      std::fill(sums, sums + (width + 1) * C, A(0));
+      Reach<T> reach(x, left, width), here(du, 0, 1);
+      for_each_place(stretches, C, [&](const Place& p) {
+        add_taps(here(p.i, p.c, p.i, p.i + p.tokens), reach(p.i, p.c, p.stretch.run_begin, p.stretch.run_end), C, p.n,
+                 width, sums + p.c);
+      });
     });
   });
 }

@@ -1,198 +1,230 @@
 #include "ops/conv1d/conv1d_kernels.h"
 #include "ops/elementwise/functors.h"
 #include "tensor/cuda/launch.cuh"
-#include "tensor/cuda/vector.cuh"
+#include "tensor/cuda/reduce.cuh"
+#include "tensor/cuda/rows.cuh"
 
 namespace matmix::cuda {
 namespace {
 
-constexpr int kLanes = 32;  // threads along channels, four channels each
-constexpr int kTokens = 8;  // tokens a thread, in registers
-constexpr int kWarps = 4;   // of a block of the convolution, each with tokens of its own
+constexpr int kTokens = 4;            // neighbours that a thread takes at once
+constexpr int kTaps = 8;              // taps that it holds in registers; wider convolutions take several turns
+constexpr int kChannels = 4 * kWarp;  // of a warp, four a lane
 
-/// A [B, L, C] tensor with dense rows.
-template <class T>
-struct Rows {
-  T* data = nullptr;
-  int64_t row = 0, token = 0;
-  bool whole = true;
-  explicit Rows(const Tensor& x)
-      : data(x.data<T>()),
-        row(x.stride(0)),
-        token(x.stride(1)),
-        whole(moves_whole_fours(data, row) && token % 4 == 0) {}
-  __device__ T* at(int64_t b, int64_t i, int64_t c) const { return data + b * row + i * token + c; }
-};
+/// Which run each token of the flat batch is in.
+struct Tokens {
+  int64_t count, L;
+  const int32_t* id;  // null if every row is one run
 
-/// Sizes, and which run each token is in: null if every row is one run.
-struct Geometry {
-  int64_t B, L, C, width, left, act_channels;
-  const int32_t* id;
+  explicit Tokens(const Runs& runs, Device device)
+      : count(runs.B() * runs.L()), L(runs.L()), id(runs.is_full() ? nullptr : runs.id(device).data<int32_t>()) {}
 
-  Geometry(const Tensor& x, int64_t width, const Conv1dTaps& g, const Runs& runs)
-      : B(x.dim(0)),
-        L(x.dim(1)),
-        C(x.dim(2)),
-        width(width),
-        left(g.left),
-        act_channels(g.act_channels),
-        id(runs.is_full() ? nullptr : runs.id(x.device()).data<int32_t>()) {}
-
-  __device__ bool padding(int64_t b, int64_t i) const { return id != nullptr && id[b * L + i] < 0; }
-  /// Whether token j counts for token i (both of row b, i no padding).
-  __device__ bool together(int64_t b, int64_t i, int64_t j) const {
-    return j >= 0 && j < L && (id == nullptr || id[b * L + j] == id[b * L + i]);
+  /// -1 for padding and outside the batch.
+  __device__ int run_of(int64_t i) const {
+    if (i < 0 || i >= count) return -1;
+    return id ? id[i] : static_cast<int>(static_cast<uint32_t>(i) / static_cast<uint32_t>(L));
+  }
+  __device__ void runs_of(int64_t i, int (&runs)[kTokens]) const {
+#pragma unroll
+    for (int t = 0; t < kTokens; ++t) runs[t] = run_of(i + t);
   }
 };
 
-/// u of kTokens tokens from i0 on, four channels from c on.
-template <class T>
-__device__ void correlate(const Rows<T>& x, const Accumulator<T>* taps, const Accumulator<T>* bias, const Geometry& g,
-                          int64_t b, int64_t i0, int64_t c, Four<Accumulator<T>> (&u)[kTokens]) {
-  const int64_t left_over = g.C - c;
-  const bool whole_taps = g.C % 4 == 0;
+/// Calls f(t, k, x) for tokens i0 + t and taps k0 + k, k ascending for each t, where x is row i0 + t + k0 + k - left
+/// and lies in the run of i0 + t. Each row is loaded once. t and k are known when f is compiled: its arrays stay in
+/// registers.
+template <class T, class F>
+__device__ void for_each_reached(const Rows<const T>& x, const Tokens& tokens, const int (&runs)[kTokens], int64_t i0,
+                                 int64_t k0, int64_t width, int64_t left, int64_t c, F&& f) {
 #pragma unroll
-  for (int t = 0; t < kTokens; ++t) u[t] = load4(bias + c, left_over, whole_taps);
-  for (int64_t k = 0; k < g.width; ++k) {
-    const auto w = load4(taps + k * g.C + c, left_over, whole_taps);
+  for (int r = 0; r < kTokens + kTaps - 1; ++r) {
+    const int64_t j = i0 + k0 + r - left;
+    const int run = tokens.run_of(j);
+    if (run < 0) continue;
+    const auto in = x.load(j, c);
 #pragma unroll
     for (int t = 0; t < kTokens; ++t) {
-      const int64_t i = i0 + t, j = i + k - g.left;
-      if (i >= g.L || !g.together(b, i, j)) continue;
-      const auto in = load4(x.at(b, j, c), left_over, x.whole);
-#pragma unroll
-      for (int n = 0; n < 4; ++n) u[t][n] += w[n] * in[n];
+      const int k = r - t;
+      if (k >= 0 && k < kTaps && k0 + k < width && run == runs[t]) f(t, k, in);
     }
   }
 }
 
-/// Where a thread works: row b, tokens i0 .. i0 + kTokens, channels c .. c + 3. False: nowhere.
-__device__ bool place(const Geometry& g, int64_t& b, int64_t& i0, int64_t& c) {
-  const int64_t tiles = (g.L + kTokens - 1) / kTokens;
-  const int64_t tile = int64_t{blockIdx.x} * kWarps + threadIdx.y;
-  b = tile / tiles;
-  i0 = tile % tiles * kTokens;
-  c = 4 * (int64_t{blockIdx.y} * kLanes + threadIdx.x);
-  return b < g.B && c < g.C;
-}
-
-dim3 grid(const Geometry& g) {
-  const int64_t tiles = g.B * ((g.L + kTokens - 1) / kTokens);
-  return dim3(blocks(tiles, kWarps), blocks(g.C, 4 * kLanes));
-}
-
-// Depthwise convolution.      y[b, i, c] = act(bias[c] + sum_k taps[k, c] x[b, i + k - left, c])  within the run of i
-// Owns:    a warp has 8 tokens x 128 channels, a lane four channels of them; a block is 4 such warps.
-// Traffic: reads x and writes y once; the width re-reads of x hit the first cache, taps are read once for 8 tokens.
-//          2 width flops an element: bound by memory.
-// Numerics: sums in Accumulator<T>, taps in order k; padding is written 0.
-template <class F, class T>
-__global__ void forward_kernel(Rows<T> x, const Accumulator<T>* taps, const Accumulator<T>* bias, Geometry g,
-                               Rows<T> y) {
-  int64_t b, i0, c;
-  if (!place(g, b, i0, c)) return;
-  Four<Accumulator<T>> u[kTokens];
-  correlate(x, taps, bias, g, b, i0, c, u);
-#pragma unroll
-  for (int t = 0; t < kTokens; ++t) {
-    if (i0 + t >= g.L) return;
-    const bool padding = g.padding(b, i0 + t);
-#pragma unroll
-    for (int n = 0; n < 4; ++n) {
-      const auto acted = c + n < g.act_channels ? F::value(u[t][n]) : u[t][n];
-      u[t][n] = padding ? Accumulator<T>(0) : acted;
-    }
-    store4(y.at(b, i0 + t, c), u[t], g.C - c, y.whole);
-  }
-}
-
-// Slope of the activation.    du = dy act'(u), u computed again from x; dy where the activation does not reach.
-// Owns, traffic: as above, one more read.
-template <class F, class T>
-__global__ void slope_kernel(Rows<T> x, const Accumulator<T>* taps, const Accumulator<T>* bias, Geometry g, Rows<T> dy,
-                             Rows<T> du) {
-  int64_t b, i0, c;
-  if (!place(g, b, i0, c)) return;
-  Four<Accumulator<T>> u[kTokens];
-  if (c < g.act_channels) correlate(x, taps, bias, g, b, i0, c, u);
-#pragma unroll
-  for (int t = 0; t < kTokens; ++t) {
-    if (i0 + t >= g.L) return;
-    auto d = load4(dy.at(b, i0 + t, c), g.C - c, dy.whole);
-    const bool padding = g.padding(b, i0 + t);
-#pragma unroll
-    for (int n = 0; n < 4; ++n) {
-      if (c + n < g.act_channels) d[n] *= slope_at<F>(u[t][n]);
-      if (padding) d[n] = 0;
-    }
-    store4(du.at(b, i0 + t, c), d, g.C - c, du.whole);
-  }
-}
-
-constexpr int kTapWarps = 8;
-
-// Sums for the taps.          partial[piece, k, c] = sum over tokens i of the piece of du[i, c] x[i + k - left, c]; row
-// width: of du[i, c] Owns:    block = one piece of 256 tokens x 128 channels; warp w has taps w, w + 8, ...; a lane
-// four channels. Traffic: du and x are read once from memory; the warps' re-reads hit the first cache. Numerics: tokens
-// in order, Accumulator<T>; the sum over pieces follows in fixed order (tensor/accumulate).
+/// A convolution as a kernel takes it.
 template <class T>
-__global__ void tap_sums_kernel(Rows<T> x, Rows<T> du, Geometry g, Accumulator<T>* partial) {
-  const int64_t c = 4 * (int64_t{blockIdx.y} * kLanes + threadIdx.x);
-  if (c >= g.C) return;
-  const int64_t first = int64_t{blockIdx.x} * kConv1dPiece, last = min(first + kConv1dPiece, g.B * g.L);
-  for (int64_t k = threadIdx.y; k <= g.width; k += kTapWarps) {
-    Four<Accumulator<T>> sum{};
-    for (int64_t flat = first; flat < last; ++flat) {
-      const int64_t b = flat / g.L, i = flat % g.L, j = k == g.width ? i : i + k - g.left;
-      if (g.padding(b, i) || !g.together(b, i, j)) continue;
-      const auto d = load4(du.at(b, i, c), g.C - c, du.whole);
-      if (k == g.width) {
+struct Rule {
+  using A = Accumulator<T>;
+  Rows<const A> taps, bias;
+  int64_t width, left, act_channels;
+  bool reversed;
+
+  explicit Rule(const Conv1dRule& r)
+      : taps(r.taps),
+        bias(r.bias),
+        width(r.taps.dim(0)),
+        left(r.left),
+        act_channels(r.act_channels),
+        reversed(r.reversed) {}
+
+  /// u of kTokens tokens from i0 on, four channels from c on.
+  __device__ void correlate(const Rows<const T>& x, const Tokens& tokens, const int (&runs)[kTokens], int64_t i0,
+                            int64_t c, Four<A> (&u)[kTokens]) const {
 #pragma unroll
-        for (int n = 0; n < 4; ++n) sum[n] += d[n];
-      } else {
-        const auto in = load4(x.at(b, j, c), g.C - c, x.whole);
+    for (int t = 0; t < kTokens; ++t) u[t] = bias.load(0, c);
+    for (int64_t k0 = 0; k0 < width; k0 += kTaps) {
+      Four<A> w[kTaps] = {};
 #pragma unroll
-        for (int n = 0; n < 4; ++n) sum[n] += d[n] * in[n];
-      }
+      for (int k = 0; k < kTaps; ++k)
+        if (k0 + k < width) w[k] = taps.load(reversed ? width - 1 - k0 - k : k0 + k, c);
+      for_each_reached(x, tokens, runs, i0, k0, width, left, c, [&](int t, int k, const Four<A>& in) {
+#pragma unroll
+        for (int n = 0; n < 4; ++n) u[t][n] += w[k][n] * in[n];
+      });
     }
-    store4(partial + (int64_t{blockIdx.x} * (g.width + 1) + k) * g.C + c, sum, g.C - c, g.C % 4 == 0);
+  }
+};
+
+constexpr int kWarps = 4;  // of a block of the two kernels below
+
+// Depthwise convolution.       y[i, c] = act(bias[c] + sum_k taps[k, c] x[i + k - left, c])  within the run of i
+// Owns:    a warp has 4 tokens x 128 channels, a lane four of the channels; a block is 4 warps, one below the other.
+// Tiles:   8 taps and 4 sums of four channels in registers: 11 rows loaded for 4 tokens.
+// Traffic: reads x and writes y once, what neighbouring warps read again hits the caches: bound by memory.
+// Numerics: sums in Accumulator<T>, taps in order; padding is written 0.
+template <class F, class T>
+__global__ void forward_kernel(Rows<const T> x, Rule<T> rule, Tokens tokens, Rows<T> y) {
+  const int64_t i0 = (int64_t{blockIdx.x} * kWarps + threadIdx.y) * kTokens;
+  const int64_t c = int64_t{blockIdx.y} * kChannels + 4 * threadIdx.x;
+  int runs[kTokens];
+  Four<Accumulator<T>> u[kTokens];
+  tokens.runs_of(i0, runs);
+  rule.correlate(x, tokens, runs, i0, c, u);
+#pragma unroll
+  for (int t = 0; t < kTokens; ++t) {
+    if (i0 + t >= tokens.count) return;
+#pragma unroll
+    for (int n = 0; n < 4; ++n) {
+      if (c + n < rule.act_channels) u[t][n] = F::value(u[t][n]);
+      if (runs[t] < 0) u[t][n] = 0;
+    }
+    y.store(i0 + t, c, u[t]);
   }
 }
+
+// Slope of the activation.     du = dy act'(u), u computed again from x; dy where the activation does not reach
+// Owns, tiles, traffic: as above, one more read.
+template <class F, class T>
+__global__ void slope_kernel(Rows<const T> x, Rule<T> rule, Tokens tokens, Rows<const T> dy, Rows<T> du) {
+  const int64_t i0 = (int64_t{blockIdx.x} * kWarps + threadIdx.y) * kTokens;
+  const int64_t c = int64_t{blockIdx.y} * kChannels + 4 * threadIdx.x;
+  int runs[kTokens];
+  Four<Accumulator<T>> u[kTokens];
+  tokens.runs_of(i0, runs);
+  if (c < rule.act_channels) rule.correlate(x, tokens, runs, i0, c, u);
+#pragma unroll
+  for (int t = 0; t < kTokens; ++t) {
+    if (i0 + t >= tokens.count) return;
+    auto d = dy.load(i0 + t, c);
+#pragma unroll
+    for (int n = 0; n < 4; ++n) {
+      if (c + n < rule.act_channels) d[n] *= slope_at<F>(u[t][n]);
+      if (runs[t] < 0) d[n] = 0;
+    }
+    du.store(i0 + t, c, d);
+  }
+}
+
+constexpr int kSumWarps = 8;
+
+/// partial row `row` of four channels from c on = sum over the warps of their `sum`, in order.
+template <class A>
+__device__ void store_block_sum(const Four<A>& sum, Four<A> (&shared)[kSumWarps][kWarp], const Rows<A>& partial,
+                                int64_t row, int64_t c) {
+  __syncthreads();
+  shared[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y > 0) return;
+  Four<A> total = sum;
+  for (int w = 1; w < kSumWarps; ++w)
+#pragma unroll
+    for (int n = 0; n < 4; ++n) total[n] += shared[w][threadIdx.x][n];
+  partial.store(row, c, total);
+}
+
+// Sums for the taps.           partial[piece, k, c] = sum over tokens i of the piece of du[i, c] x[i + k - left, c];
+//                              partial[piece, width, c] = sum of du[i, c]
+// Owns:    block = one piece of 256 tokens x 128 channels; each of 8 warps 32 of the tokens, a lane four of the
+// channels. Tiles:   8 sums and 4 rows of du in registers; 32 x 8 sums of four in shared memory, once for each tap.
+// Traffic: reads du and x once (again for every 8 taps beyond the first): bound by memory.
+// Syncs:   two a tap: before the warps' sums are written, and before they are added.
+// Numerics: Accumulator<T>; tokens in order within a warp, warps in order, pieces summed later by tensor/accumulate.
+template <class T>
+__global__ void tap_sums_kernel(Rows<const T> x, Rows<const T> du, Tokens tokens, int64_t width, int64_t left,
+                                Rows<Accumulator<T>> partial) {
+  using A = Accumulator<T>;
+  constexpr int kEach = kConv1dPiece / kSumWarps;
+  __shared__ Four<A> shared[kSumWarps][kWarp];
+  const int64_t first = int64_t{blockIdx.x} * kConv1dPiece + threadIdx.y * kEach, row = blockIdx.x * (width + 1);
+  const int64_t c = int64_t{blockIdx.y} * kChannels + 4 * threadIdx.x;
+  Four<A> total = {};
+  for (int64_t k0 = 0; k0 < width; k0 += kTaps) {
+    Four<A> sums[kTaps] = {};
+    for (int64_t i0 = first; i0 < first + kEach; i0 += kTokens) {
+      int runs[kTokens];
+      Four<A> d[kTokens] = {};
+      tokens.runs_of(i0, runs);
+#pragma unroll
+      for (int t = 0; t < kTokens; ++t) {
+        if (runs[t] >= 0) d[t] = du.load(i0 + t, c);
+#pragma unroll
+        for (int n = 0; n < 4; ++n)
+          if (k0 == 0) total[n] += d[t][n];
+      }
+      for_each_reached(x, tokens, runs, i0, k0, width, left, c, [&](int t, int k, const Four<A>& in) {
+#pragma unroll
+        for (int n = 0; n < 4; ++n) sums[k][n] += d[t][n] * in[n];
+      });
+    }
+#pragma unroll
+    for (int k = 0; k < kTaps; ++k)
+      if (k0 + k < width) store_block_sum(sums[k], shared, partial, row + k0 + k, c);
+  }
+  store_block_sum(total, shared, partial, row + width, c);
+}
+
+constexpr dim3 kBlock(kWarp, kWarps);
+dim3 grid(const Tensor& x) { return dim3(blocks(x.dim(0), kWarps * kTokens), blocks(x.dim(1), kChannels)); }
 
 }  // namespace
 
-void conv1d_forward(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& taken, const Runs& runs,
-                    const Tensor& y) {
+void conv1d_forward(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& y) {
   if (x.numel() == 0) return;
   dispatch_float(x.dtype(), "conv1d", [&]<class T>() {
-    dispatch_activation(taken.act, [&]<class F>() {
-      const Geometry g(x, taps.dim(0), taken, runs);
-      forward_kernel<F><<<grid(g), dim3(kLanes, kWarps), 0, stream()>>>(Rows<T>(x), taps.data<Accumulator<T>>(),
-                                                                        bias.data<Accumulator<T>>(), g, Rows<T>(y));
+    dispatch_activation(rule.act, [&]<class F>() {
+      forward_kernel<F, T>
+          <<<grid(x), kBlock, 0, stream()>>>(Rows<const T>(x), Rule<T>(rule), Tokens(runs, x.device()), Rows<T>(y));
     });
   });
 }
 
-void conv1d_slope(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& taken, const Runs& runs,
-                  const Tensor& dy, const Tensor& du) {
+void conv1d_slope(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& dy, const Tensor& du) {
   if (x.numel() == 0) return;
   dispatch_float(x.dtype(), "conv1d", [&]<class T>() {
-    dispatch_activation(taken.act, [&]<class F>() {
-      const Geometry g(x, taps.dim(0), taken, runs);
-      slope_kernel<F><<<grid(g), dim3(kLanes, kWarps), 0, stream()>>>(
-          Rows<T>(x), taps.data<Accumulator<T>>(), bias.data<Accumulator<T>>(), g, Rows<T>(dy), Rows<T>(du));
+    dispatch_activation(rule.act, [&]<class F>() {
+      slope_kernel<F, T><<<grid(x), kBlock, 0, stream()>>>(Rows<const T>(x), Rule<T>(rule), Tokens(runs, x.device()),
+                                                           Rows<const T>(dy), Rows<T>(du));
     });
   });
 }
 
-void conv1d_tap_sums(const Tensor& x, const Tensor& du, const Conv1dTaps& taken, const Runs& runs,
-                     const Tensor& partial) {
-  if (x.numel() == 0) return;
+void conv1d_tap_sums(const Tensor& x, const Tensor& du, int64_t left, const Runs& runs, const Tensor& partial) {
+  if (partial.numel() == 0) return;
   dispatch_float(x.dtype(), "conv1d", [&]<class T>() {
-    const Geometry g(x, partial.dim(1) - 1, taken, runs);
-    const dim3 grid(static_cast<unsigned>(partial.dim(0)), blocks(g.C, 4 * kLanes));
-    tap_sums_kernel<<<grid, dim3(kLanes, kTapWarps), 0, stream()>>>(Rows<T>(x), Rows<T>(du), g,
-                                                                    partial.data<Accumulator<T>>());
+    const dim3 grid(blocks(x.dim(0), kConv1dPiece), blocks(x.dim(1), kChannels));
+    const Tensor rows = partial.reshape({partial.dim(0) * partial.dim(1), partial.dim(2)});
+    tap_sums_kernel<T><<<grid, dim3(kWarp, kSumWarps), 0, stream()>>>(Rows<const T>(x), Rows<const T>(du),
+                                                                      Tokens(runs, x.device()), partial.dim(1) - 1,
+                                                                      left, Rows<Accumulator<T>>(rows));
   });
 }
 

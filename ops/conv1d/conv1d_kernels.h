@@ -7,34 +7,31 @@
 
 namespace matmix {
 
-/// Taps reach tokens i - left .. i - left + width - 1.
-struct Conv1dTaps {
+/// A correlation: taps [width, C] reach the tokens i - left .. i - left + width - 1 of i's run; tap k is row k, or row
+/// width - 1 - k if reversed (the transposed map). taps and bias [C] are of Accumulator<T>.
+struct Conv1dRule {
+  Tensor taps = {}, bias = {};
   int64_t left = 0;
+  bool reversed = false;
   Activation act = Activation::kNone;
   int64_t act_channels = 0;
 };
 
-// x, y, dy, du, dx [B, L, C] of one dtype T, dense rows; taps [width, C] and bias [C] of Accumulator<T>. Written
-// tensors are written everywhere: 0 at padding.
+// x, y, dy, du [B L, C] of one dtype T, dense rows: the tokens of the batch one after the other, as `runs` counts them.
+// Written tensors are written everywhere: 0 at padding.
 namespace cpu {
-/// y = act(bias + correlation of x and taps).
-void conv1d_forward(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& geometry,
-                    const Runs& runs, const Tensor& y);
+/// y = act(u), u = bias + correlation of x and taps.
+void conv1d_forward(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& y);
 /// du = dy act'(u) with u computed again.
-void conv1d_slope(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& geometry, const Runs& runs,
-                  const Tensor& dy, const Tensor& du);
-/// partial [pieces, width + 1, C] of Accumulator<T>: for pieces of kConv1dPiece tokens of the flat batch, the sums of
-/// du x for each tap, and of du. Their sum over pieces is the gradient of taps and bias.
-void conv1d_tap_sums(const Tensor& x, const Tensor& du, const Conv1dTaps& geometry, const Runs& runs,
-                     const Tensor& partial);
+void conv1d_slope(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& dy, const Tensor& du);
+/// partial [pieces, width + 1, C] of Accumulator<T>: for pieces of kConv1dPiece tokens, the sums of du x for each tap,
+/// and of du. Their sum over pieces is the gradient of taps and bias.
+void conv1d_tap_sums(const Tensor& x, const Tensor& du, int64_t left, const Runs& runs, const Tensor& partial);
 }  // namespace cpu
 namespace cuda {
-void conv1d_forward(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& geometry,
-                    const Runs& runs, const Tensor& y);
-void conv1d_slope(const Tensor& x, const Tensor& taps, const Tensor& bias, const Conv1dTaps& geometry, const Runs& runs,
-                  const Tensor& dy, const Tensor& du);
-void conv1d_tap_sums(const Tensor& x, const Tensor& du, const Conv1dTaps& geometry, const Runs& runs,
-                     const Tensor& partial);
+void conv1d_forward(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& y);
+void conv1d_slope(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& dy, const Tensor& du);
+void conv1d_tap_sums(const Tensor& x, const Tensor& du, int64_t left, const Runs& runs, const Tensor& partial);
 }  // namespace cuda
 
 inline constexpr int64_t kConv1dPiece = 256;

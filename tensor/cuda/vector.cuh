@@ -78,7 +78,7 @@ __device__ void store4(T* p, const Four<Accumulator<T>>& x, int64_t left, bool w
 
 /// True if fours at columns 0, 4, 8, ... of rows that start at p, `stride` elements apart, may be moved whole.
 template <class T>
-bool moves_whole_fours(const T* p, int64_t stride) {
+HOST_DEVICE bool moves_whole_fours(const T* p, int64_t stride) {
   return reinterpret_cast<uintptr_t>(p) % alignof(detail::Packed<T>) == 0 && stride % 4 == 0;
 }
 

@@ -102,6 +102,54 @@ TEST_CASE("padding receives and gives exactly nothing") {
   }
 }
 
+TEST_CASE("a packed batch equals its sequences apart, in value and gradients") {
+  for (const Device device : test_devices())
+    for (const bool causal : {false, true})
+      for (const int64_t width : {3, 7, 9}) {
+        const std::vector<Run> runs{{0, 1, 6}, {0, 7, 1}, {1, 0, 11}, {1, 12, 2}};
+        const Tensor x = random_tensor({2, 14, 5}, 1, DType::F64, device),
+                     dy = random_tensor({2, 14, 5}, 2, DType::F64, device);
+        const Tensor w = random_tensor({5, width}, 3, DType::F64, device),
+                     b = random_tensor({5}, 4, DType::F64, device);
+        const Var all = leaf(x), w_all = leaf(w), b_all = leaf(b);
+        const Conv1dOptions options{.act = Activation::kSilu, .causal = causal};
+        Conv1dOptions packed = options;
+        packed.bias = b_all;
+        packed.runs = Runs::of(2, 14, runs);
+        const Var y = conv1d(all, w_all, packed);
+        backward(y, {.seed = dy});
+        const Var w_each = leaf(w), b_each = leaf(b);
+        for (const Run& r : runs) {
+          const auto part = [&](const Tensor& t) { return t.narrow(0, r.row, 1).narrow(1, r.start, r.length); };
+          const Var one = leaf(contiguous(part(x)));
+          Conv1dOptions apart = options;
+          apart.bias = b_each;
+          const Var y_one = conv1d(one, w_each, apart);
+          backward(y_one, {.seed = part(dy)});
+          CHECK(same_bits(part(y.value()), y_one.value()));
+          CHECK(same_bits(part(all.grad()), one.grad()));
+        }
+        CHECK(relative_error(w_all.grad(), w_each.grad()) <= tolerance(DType::F64, 20));
+        CHECK(relative_error(b_all.grad(), b_each.grad()) <= tolerance(DType::F64, 20));
+      }
+}
+
+TEST_CASE("conv1d reads and writes parts of an in-projection in place") {
+  for (const Device device : test_devices()) {
+    const Tensor wide = random_tensor({2, 9, 14}, 1, DType::F32, device),
+                 w = random_tensor({6, 3}, 2, DType::F32, device);
+    const Tensor dy = random_tensor({2, 9, 8}, 3, DType::F32, device).narrow(2, 1, 6);
+    const Var source = leaf(wide), x = leaf(contiguous(wide.narrow(2, 3, 6)));
+    backward(conv1d(split(source, {3, 6, 5}, 2)[1], w, {.act = Activation::kSilu}), {.seed = dy});
+    backward(conv1d(x, w, {.act = Activation::kSilu}), {.seed = contiguous(dy)});
+    CHECK(same_bits(source.grad().narrow(2, 3, 6), x.grad()));
+    CHECK(same_bits(source.grad().narrow(2, 0, 3), zeros({2, 9, 3}, DType::F32)));
+    // Tokens of a longer batch: rows that do not merge.
+    const Tensor gaps = wide.narrow(1, 0, 5).narrow(2, 0, 6);
+    CHECK(same_bits(conv1d(gaps, w).value(), conv1d(contiguous(gaps), w).value()));
+  }
+}
+
 TEST_CASE("conv1d gives the same bits twice and for any thread count") {
   for (const Device device : test_devices()) {
     const Tensor x = random_tensor({3, 700, 70}, 1, DType::F32, device),
