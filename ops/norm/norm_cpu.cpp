@@ -46,6 +46,12 @@ void times_silu(int64_t D, const X* __restrict__ gate, A* __restrict__ u) {
   for (int64_t j = 0; j < D; ++j) u[j] *= Silu::value(static_cast<A>(gate[j]));
 }
 
+/// dgate = d value silu'(gate), value a function of the column.
+template <class A, class X, class F>
+void gate_gradient(int64_t D, const X* __restrict__ gate, const A* __restrict__ d, F value, X* __restrict__ dgate) {
+  for (int64_t j = 0; j < D; ++j) dgate[j] = static_cast<X>(d[j] * value(j) * Silu::slope(static_cast<A>(gate[j])));
+}
+
 /// What one row needs, in the letters of the header.
 template <class X, class Y, class R>
 struct ForwardRow {
@@ -127,11 +133,13 @@ struct BackwardRow {
   void pass_gate_after(int64_t i, const X* __restrict__ gate, const A* __restrict__ n, A* __restrict__ d) const {
     const A* __restrict__ weight = t.weight.data<A>();
     const A* __restrict__ bias = vector<A>(t.bias);
-    if (X* __restrict__ dgate = row<X>(t.dgate, i)) {
-      for (int64_t j = 0; j < D; ++j) {
-        const A v = n[j] * weight[j] + (bias ? bias[j] : A(0));
-        dgate[j] = static_cast<X>(d[j] * v * Silu::slope(static_cast<A>(gate[j])));
-      }
+    if (X* const dgate = row<X>(t.dgate, i)) {
+      if (bias)
+        gate_gradient(
+            D, gate, d, [=](int64_t j) { return n[j] * weight[j] + bias[j]; }, dgate);
+      else
+        gate_gradient(
+            D, gate, d, [=](int64_t j) { return n[j] * weight[j]; }, dgate);
     }
     times_silu(D, gate, d);
   }
@@ -139,9 +147,9 @@ struct BackwardRow {
   /// u = x silu(gate).
   void pass_gate_before(int64_t i, const X* __restrict__ gate, A* __restrict__ d) const {
     const U* __restrict__ x = row<U>(t.u, i);
-    if (X* __restrict__ dgate = row<X>(t.dgate, i))
-      for (int64_t j = 0; j < D; ++j)
-        dgate[j] = static_cast<X>(d[j] * static_cast<A>(x[j]) * Silu::slope(static_cast<A>(gate[j])));
+    if (X* const dgate = row<X>(t.dgate, i))
+      gate_gradient(
+          D, gate, d, [=](int64_t j) { return static_cast<A>(x[j]); }, dgate);
     times_silu(D, gate, d);
   }
 };
