@@ -24,12 +24,11 @@ struct bfloat16 {
   HOST_DEVICE explicit bfloat16(float x) {
     const uint32_t u = std::bit_cast<uint32_t>(x);
     bits = static_cast<uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? (u >> 16) | 0x40u
-                                                                : (u + 0x7fffu + ((u >> 16) & 1)) >> 16);
+                                                                 : (u + 0x7fffu + ((u >> 16) & 1)) >> 16);
   }
   HOST_DEVICE explicit bfloat16(double x) : bfloat16(static_cast<float>(x)) {}
   template <class T>
-    requires std::is_integral_v<T>
-  HOST_DEVICE explicit bfloat16(T x) : bfloat16(static_cast<float>(x)) {}
+  requires std::is_integral_v<T> HOST_DEVICE explicit bfloat16(T x) : bfloat16(static_cast<float>(x)) {}
   HOST_DEVICE operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 };
 
@@ -44,12 +43,18 @@ constexpr bool is_floating(DType dtype) { return dtype <= DType::BF16; }
 
 template <class T>
 constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, double>) return DType::F64;
-  else if constexpr (std::is_same_v<T, float>) return DType::F32;
-  else if constexpr (std::is_same_v<T, bfloat16>) return DType::BF16;
-  else if constexpr (std::is_same_v<T, int64_t>) return DType::I64;
-  else if constexpr (std::is_same_v<T, int32_t>) return DType::I32;
-  else if constexpr (std::is_same_v<T, uint8_t>) return DType::U8;
+  if constexpr (std::is_same_v<T, double>)
+    return DType::F64;
+  else if constexpr (std::is_same_v<T, float>)
+    return DType::F32;
+  else if constexpr (std::is_same_v<T, bfloat16>)
+    return DType::BF16;
+  else if constexpr (std::is_same_v<T, int64_t>)
+    return DType::I64;
+  else if constexpr (std::is_same_v<T, int32_t>)
+    return DType::I32;
+  else if constexpr (std::is_same_v<T, uint8_t>)
+    return DType::U8;
   else {
     static_assert(std::is_same_v<T, bool>, "no dtype for this element type");
     return DType::Bool;

@@ -27,14 +27,14 @@ inline std::string text_of(std::string_view s) { return std::string(s); }
 inline std::string text_of(const char* s) { return s; }
 template <std::integral T>
 std::string text_of(T x) {
-  if constexpr (std::same_as<T, bool>) return x ? "true" : "false";
-  else return std::to_string(x);
+  if constexpr (std::same_as<T, bool>)
+    return x ? "true" : "false";
+  else
+    return std::to_string(x);
 }
 template <class T>
-  requires requires(const T& x) { to_string(x); }
-std::string text_of(const T& x) {
-  return std::string(to_string(x));
-}
+requires requires(const T& x) { to_string(x); }
+std::string text_of(const T& x) { return std::string(to_string(x)); }
 }  // namespace detail
 
 /// The parts as one text: strings as they are, numbers in decimal, and whatever has a to_string().

@@ -28,9 +28,7 @@ const Runtime& runtime(Device device) {
   return *found;
 }
 
-std::string to_string(Device device) {
-  return device.is_cuda() ? text("CUDA:", device.index) : std::string("CPU");
-}
+std::string to_string(Device device) { return device.is_cuda() ? text("CUDA:", device.index) : std::string("CPU"); }
 
 Device parse_device(std::string_view name) {
   if (name == "cpu") return kCpu;

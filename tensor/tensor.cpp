@@ -61,6 +61,11 @@ Tensor::Tensor(std::shared_ptr<Storage> storage, int64_t offset, const Shape& sh
       strides_(strides),
       dtype_(dtype) {}
 
+Device Tensor::device() const {
+  require(defined(), "tensor", "has no device: it is undefined");
+  return storage_->device();
+}
+
 void* Tensor::raw() const {
   require(defined(), "tensor", "has no data: it is undefined");
   return static_cast<std::byte*>(storage_->data()) + static_cast<size_t>(offset_) * size_of(dtype_);

@@ -30,7 +30,8 @@ class Tensor {
   int64_t stride(int axis) const { return strides_.dim(axis); }
   int64_t numel() const { return numel_; }
   DType dtype() const { return dtype_; }
-  Device device() const { return storage_->device(); }
+  /// Error if undefined.
+  Device device() const;
   size_t bytes() const { return static_cast<size_t>(numel_) * size_of(dtype_); }
 
   /// First element; Error if T is not the dtype. Device memory for a CUDA tensor.

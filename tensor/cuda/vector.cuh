@@ -32,8 +32,9 @@ bool fits_vec(const T* p, int64_t width, int64_t stride) {
   return reinterpret_cast<uintptr_t>(p) % 16 == 0 && width % Vec<T>::kWidth == 0 && stride % Vec<T>::kWidth == 0;
 }
 
-/// Four neighbours in one row as a thread computes with them. Rows of any width and alignment: one instruction moves all
-/// four where `whole` (below) and there are four, else they go one by one, and those past the end are 0 and not stored.
+/// Four neighbours in one row as a thread computes with them. Rows of any width and alignment: one instruction moves
+/// all four where `whole` (below) and there are four, else they go one by one, and those past the end are 0 and not
+/// stored.
 template <class T>
 struct Four {
   T at[4];

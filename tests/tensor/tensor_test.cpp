@@ -161,6 +161,7 @@ TEST_CASE("a tensor tells its dtype, size and handles") {
 TEST_CASE("views that do not fit are refused") {
   const Tensor x = zeros({2, 3}, DType::F32);
   CHECK_THROWS_WITH_AS(x.data<double>(), "tensor: data was asked for as F64, but it is F32 [2, 3] on CPU", Error);
+  CHECK_THROWS_WITH_AS(Tensor().device(), "tensor: has no device: it is undefined", Error);
   CHECK_THROWS_WITH_AS(Tensor().raw(), "tensor: has no data: it is undefined", Error);
   CHECK_THROWS_WITH_AS(x.permute({0}), "permute: must name all 2 axes, got 1", Error);
   CHECK_THROWS_WITH_AS(x.permute({0, 0}), "permute: axis 0 is named twice", Error);
