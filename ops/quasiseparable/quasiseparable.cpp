@@ -96,10 +96,10 @@ void give_gradients(const Backward& b, const QuasiseparableValues& v, const Tens
   if (v.chunk_count() > 0) kQuasiseparableBackward(v.x.device(), v, dense_rows(b.dy()), states, to);
   // dt_bias shifts both directions' raw steps, so its gradient is the sum of theirs.
   const std::pair<int, Tensor> given[] = {{kX, to.dx},
-                                          {kDtF, to.ddt[0]},
-                                          {kDtB, to.ddt[1]},
                                           {kDtBias, to.ddt[0]},
                                           {kDtBias, to.ddt[1]},
+                                          {kDtF, to.ddt[0]},
+                                          {kDtB, to.ddt[1]},
                                           {kALog, to.dA_log},
                                           {kBF, to.dB[0]},
                                           {kBB, to.dB[1]},

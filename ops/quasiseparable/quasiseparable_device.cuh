@@ -16,13 +16,11 @@ template <class T>
 struct View {
   T* data = nullptr;
   int64_t b = 0, l = 0, h = 0;
-  bool whole = false;  ///< rows may be moved in fours
 
   explicit View(const Tensor& t) {
     if (!t.defined()) return;
     data = t.data<std::remove_const_t<T>>();
     b = t.stride(0), l = t.stride(1), h = t.stride(2);
-    whole = moves_whole_fours(data, b) && l % 4 == 0 && h % 4 == 0;
   }
   __device__ T* at(int64_t row, int64_t token, int64_t head) const { return data + row * b + token * l + head * h; }
 };
@@ -91,23 +89,22 @@ struct Problem {
 template <class T, class Scale = Unscaled>
 __device__ void fill_seen(Tile<T>& tile, const Problem<T>& p, bool of_B, const Chunk& c, int direction, int64_t g,
                           int64_t n, Scale scale = {}) {
-  const bool whole = (of_B ? p.B : p.C)[direction].whole;
   const auto row = [&](int i) { return p.seen(of_B, c, direction, i, g, n); };
-  fill_rows(tile, static_cast<int>(c.length), p.N - n, whole, row, scale);
+  fill_rows(tile, static_cast<int>(c.length), p.N - n, row, scale);
 }
 /// Rows: tokens of the chunk; columns: the head's part of x or dy from q on.
 template <class T>
 __device__ void fill_tokens(Tile<T>& tile, const Problem<T>& p, const View<const T>& x, const Chunk& c, int64_t h,
                             int64_t q) {
   const auto row = [&](int i) { return x.at(c.row, c.start + i, h) + q; };
-  fill_rows(tile, static_cast<int>(c.length), p.P - q, x.whole, row);
+  fill_rows(tile, static_cast<int>(c.length), p.P - q, row);
 }
 /// Rows: N from n on; columns: P from q on.
 template <class T>
 __device__ void fill_state(Tile<T>& tile, const Problem<T>& p, Accumulator<T>* states, const Chunk& c, int64_t h,
                            int direction, int64_t n, int64_t q) {
   const auto row = [&](int m) { return p.state(states, c.index, h, direction, n + m) + q; };
-  fill_rows(tile, static_cast<int>(min(p.N - n, int64_t{Tile<T>::kEdge})), p.P - q, p.P % 4 == 0, row);
+  fill_rows(tile, static_cast<int>(min(p.N - n, int64_t{Tile<T>::kEdge})), p.P - q, row);
 }
 
 /// The token number p of a direction's walk over `length` tokens; its own inverse.

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "tensor/cuda/vector.cuh"
+#include "tensor/cuda/rows.cuh"
 
 // Products of small square matrices in shared memory by one block: what the quasiseparable kernels are made of.
 namespace matmix::cuda {
@@ -25,17 +25,16 @@ struct Unscaled {
 
 /// tile[i, k] = scale(i) row(i)[k] for i < rows, k < columns, where row(i) is not null; else 0. All threads must call.
 template <class T, class Row, class Scale = Unscaled>
-__device__ void fill_rows(Tile<T>& tile, int rows, int64_t columns, bool whole, Row row, Scale scale = {}) {
+__device__ void fill_rows(Tile<T>& tile, int rows, int64_t columns, Row row, Scale scale = {}) {
   constexpr int kFours = Tile<T>::kEdge / 4;
   for (int four = threadIdx.x; four < Tile<T>::kEdge * kFours; four += kTileThreads) {
     const int i = four / kFours, k = four % kFours * 4;
     const auto* const from = i < rows ? row(i) : nullptr;
-    using A = Accumulator<std::remove_cvref_t<decltype(*from)>>;
-    Four<A> x{};
-    if (from != nullptr) x = load4(from + k, columns - k, whole);
-    const A factor = from != nullptr ? static_cast<A>(scale(i)) : A(0);
+    auto x = Rows(from, 0, from != nullptr ? columns : 0).load(0, k);
 #pragma unroll
-    for (int e = 0; e < 4; ++e) tile.at[i][k + e] = static_cast<T>(factor * x[e]);
+    for (int e = 0; e < 4; ++e) x[e] *= from != nullptr ? scale(i) : 0;
+#pragma unroll
+    for (int e = 0; e < 4; ++e) tile.at[i][k + e] = static_cast<T>(x[e]);
   }
 }
 /// tile[i, j] = f(i, j) for i, j < n, else 0.
