@@ -49,7 +49,7 @@ std::string cell(const LawResult* r) {
 
 /// A line a law: for each dtype the worst over sources and devices, then the worst case of all.
 void print_table(const mixers::MixerRow& row, const std::vector<LawResult>& results) {
-  fmt::print("\n{}\n  {:<17}{:<14} {:<14} {:<14} {}\n", row.name, "law", "F64", "F32", "BF16", "worst case");
+  fmt::print("\n{}\n  {:<17}{:<15}{:<15}{:<15}{}\n", row.name, "law", "F64", "F32", "BF16", "worst case");
   std::vector<std::string> laws;
   for (const LawResult& r : results)
     if (std::ranges::find(laws, r.law) == laws.end()) laws.push_back(r.law);
@@ -62,8 +62,8 @@ void print_table(const mixers::MixerRow& row, const std::vector<LawResult>& resu
     };
     const auto of_dtype = [&](DType dtype) { return cell(worst([&](const auto& r) { return r.dtype == dtype; })); };
     const LawResult* shown = worst([](const auto&) { return true; });
-    fmt::print("  {:<17}{:<14} {:<14} {:<14} {}\n", law, of_dtype(DType::F64), of_dtype(DType::F32),
-               of_dtype(DType::BF16), shown->tolerance > 0 ? shown->where : "");
+    fmt::print("  {:<17}{:<15}{:<15}{:<15}{}\n", law, of_dtype(DType::F64), of_dtype(DType::F32), of_dtype(DType::BF16),
+               shown->tolerance > 0 ? shown->where : "-");
   }
   for (const LawResult& r : results)
     if (!r.pass)
