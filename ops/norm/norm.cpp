@@ -78,7 +78,7 @@ void give_gradients(const Backward& b, const Kept& kept) {
   const Device device = u.device();
   const int64_t rows = u.dim(0), D = u.dim(1), pieces = (rows + norm_piece_rows(rows) - 1) / norm_piece_rows(rows);
   // x and a residual of one dtype have the same gradient, so it is written once, where nothing else is added to it.
-  const bool is_shared = kept.has_residual && u.dtype() == kept.x_dtype && b.needs(kX);
+  const bool is_shared = kept.has_residual && u.dtype() == kept.x_dtype && b.needs(kX) && b.needs(kResidual);
   const Tensor dx =
       is_shared ? empty(kept.shape, kept.x_dtype, device) : gradient(b, kX, kept.shape, kept.x_dtype, device);
   const Tensor dresidual = !kept.has_residual ? Tensor()

@@ -66,7 +66,7 @@ TEST_CASE("linear: rows with a stride, gradients that land in a split's buffer, 
       const Var source = leaf(wide);
       backward(linear(split(source, {3, 6, 3}, 2)[1], W, {.act = act}), {.seed = dy});
       const Result plain = run(contiguous(wide.narrow(2, 3, 6)), W, Tensor(), act, contiguous(dy), true);
-      CHECK(same_bits(source.grad().narrow(2, 3, 6), plain.dx));
+      CHECK(relative_error(source.grad().narrow(2, 3, 6), plain.dx) <= tolerance(DType::F32, 4));
       CHECK(same_bits(source.grad().narrow(2, 0, 3), zeros({2, 5, 3}, DType::F32)));
       // Every second row of a batch: leading axes that do not merge.
       const Tensor gaps = wide.narrow(1, 0, 3).narrow(2, 0, 6);
