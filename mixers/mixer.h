@@ -21,7 +21,7 @@ struct Traits {
   int64_t copies = 1;             ///< heads of the result per head of v (2 for concat)
   /// Promised, tight bounds on the rank of blocks strictly below (M[k+1:, :k+1]) and strictly above the diagonal.
   std::optional<int64_t> rank_below = {}, rank_above = {};
-  std::string explicit_cost, fast_cost;  ///< a head, forward: "L^2 P", "L P N"
+  std::string explicit_cost = {}, fast_cost = {};  ///< a head, forward: "L^2 P", "L P N"
 };
 
 /// A class of sequence matrices:  y = M v + r, per head.

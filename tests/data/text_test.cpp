@@ -3,14 +3,14 @@
 #include <doctest/doctest.h>
 
 #include "tensor/error.h"
-#include "tests/data/folder.h"
+#include "tests/support/temp_dir.h"
 
 using namespace matmix;
 using namespace matmix::data;
-using matmix::testing::Folder;
+using matmix::testing::TempDir;
 
 TEST_CASE("paragraphs of a text file") {
-  const Folder folder;
+  const TempDir folder;
   const auto read = [&](std::string_view bytes) { return read_text(folder.write("text", bytes)); };
   using Paragraphs = std::vector<std::string>;
   CHECK(read("one\ntwo\n") == Paragraphs{"one", "two"});
@@ -20,9 +20,9 @@ TEST_CASE("paragraphs of a text file") {
 }
 
 TEST_CASE("a text without paragraphs is refused") {
-  const Folder folder;
+  const TempDir folder;
   const std::filesystem::path path = folder.write("blank", "\n  \r\n");
   const std::string message = "read_text: " + path.native() + " must hold at least one line that is not blank";
   CHECK_THROWS_WITH_AS(read_text(path), message.c_str(), Error);
-  CHECK_THROWS_AS(read_text(folder.path() / "absent"), Error);
+  CHECK_THROWS_AS(read_text(folder / "absent"), Error);
 }

@@ -7,11 +7,11 @@
 
 #include "tensor/error.h"
 #include "tensor/random.h"
-#include "tests/data/folder.h"
+#include "tests/support/temp_dir.h"
 
 using namespace matmix;
 using namespace matmix::data;
-using matmix::testing::Folder;
+using matmix::testing::TempDir;
 
 namespace {
 
@@ -29,7 +29,7 @@ std::string wndb(const std::vector<std::string>& synsets) {
   return bytes;
 }
 
-void write_wordnet(const Folder& folder, const std::string& nouns) {
+void write_wordnet(const TempDir& folder, const std::string& nouns) {
   folder.write("data.noun", nouns);
   folder.write("data.verb",
                wndb({"29 v 02 take_a_breath 0 respire a 001 * 00005041 v 0000 02 + 02 00 + 08 01 | draw air",
@@ -41,7 +41,7 @@ void write_wordnet(const Folder& folder, const std::string& nouns) {
 
 /// The message with which a noun file of these bytes is refused, from the line number on.
 std::string refusal(const std::string& nouns) {
-  const Folder folder;
+  const TempDir folder;
   write_wordnet(folder, nouns);
   try {
     read_wordnet(folder.path());
@@ -58,7 +58,7 @@ std::string refusal_of(const std::string& synset) { return refusal(wndb({kEntity
 }  // namespace
 
 TEST_CASE("words, glosses and classes of a small WordNet") {
-  const Folder folder;
+  const TempDir folder;
   write_wordnet(folder, wndb({kEntity}));
   const std::vector<Synset> synsets = read_wordnet(folder.path());
   REQUIRE(synsets.size() == 7);

@@ -2,31 +2,13 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
-
-#include <unistd.h>
-
 #include "tensor/error.h"
+#include "tests/support/temp_dir.h"
 
 using namespace matmix;
 using namespace matmix::experiments;
+using matmix::testing::TempDir;
 namespace fs = std::filesystem;
-
-namespace {
-
-struct Folder {
-  Folder() : path(fs::temp_directory_path() / ("matmix_config_" + std::to_string(::getpid()))) {
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path write(const std::string& name, const std::string& text) const {
-    std::ofstream(path / name) << text;
-    return path / name;
-  }
-  fs::path path;
-};
-
-}  // namespace
 
 TEST_CASE("written and read back, a config is the same") {
   Config c;
@@ -38,7 +20,7 @@ TEST_CASE("written and read back, a config is the same") {
 }
 
 TEST_CASE("bases are read first, deep; --set comes last") {
-  const Folder folder;
+  const TempDir folder;
   folder.write("base.json", R"({"model": {"d_model": 64, "mixer": {"state": 8, "headdim": 16}}})");
   folder.write("middle.json", R"({"base": "base.json", "model": {"mixer": {"state": 9}}})");
   const fs::path top = folder.write("top.json", R"({"base": "middle.json", "name": "top"})");
@@ -73,11 +55,11 @@ TEST_CASE("what is wrong is said in one sentence, with file and path") {
 }
 
 TEST_CASE("a circle of bases, a missing file and a bad --set are refused") {
-  const Folder folder;
+  const TempDir folder;
   const fs::path a = folder.write("a.json", R"({"base": "b.json"})");
   folder.write("b.json", R"({"base": "a.json"})");
   CHECK_THROWS_AS(read_config(a), Error);
-  CHECK_THROWS_AS(read_config(folder.path / "none.json"), Error);
+  CHECK_THROWS_AS(read_config(folder / "none.json"), Error);
   const fs::path good = folder.write("c.json", "{}");
   CHECK_THROWS_WITH_AS(read_config(good, {"steps"}), "--set: must be path=value, got 'steps'", Error);
   CHECK_THROWS_WITH_AS(read_config(good, {"name.x=1", "name=a", "name.x=2"}),

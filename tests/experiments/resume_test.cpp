@@ -13,6 +13,7 @@
 #include "tensor/random.h"
 #include "tests/support/approx.h"
 #include "tests/support/devices.h"
+#include "tests/support/temp_dir.h"
 
 using namespace matmix;
 using namespace matmix::experiments;
@@ -21,20 +22,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-  explicit Folder(const std::string& name)
-      : path(fs::temp_directory_path() / ("matmix_" + name + "_" + std::to_string(::getpid()))) {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path path;
-};
-
 constexpr int kKilled = -1;
 
-/// Runs the program with these arguments and kills it after `milliseconds` unless it has ended. Its exit status.
-int run_for(std::vector<std::string> arguments, int64_t milliseconds) {
+/// Runs the program with these arguments, and kills it when `file` has grown to `bytes`. Its exit status.
+int run_until(std::vector<std::string> arguments, const fs::path& file, uintmax_t bytes) {
   arguments.insert(arguments.begin(), MATMIX_PROGRAM);
   std::vector<char*> argv;
   for (std::string& a : arguments) argv.push_back(a.data());
@@ -48,12 +39,16 @@ int run_for(std::vector<std::string> arguments, int64_t milliseconds) {
     ::_exit(127);
   }
   int status = 0;
-  for (int64_t waited = 0; ::waitpid(child, &status, WNOHANG) == 0; ++waited) {
-    if (waited == milliseconds) ::kill(child, SIGKILL);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (::waitpid(child, &status, WNOHANG) == 0) {
+    std::error_code absent;
+    const uintmax_t size = fs::file_size(file, absent);
+    if (!absent && size >= bytes) ::kill(child, SIGKILL);
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : kKilled;
 }
+
+int run(std::vector<std::string> arguments) { return run_until(std::move(arguments), {}, 0); }
 
 std::vector<std::string> train(const fs::path& config, const fs::path& out, Device device, const char* threads) {
   return {"train",      config.string(), "--out",
@@ -82,34 +77,34 @@ void check_same_run(const fs::path& got, const fs::path& want) {
 
 TEST_CASE("killed at random moments and resumed, a run ends in the same bytes, whatever the threads") {
   for (const Device device : test_devices()) {
-    const Folder folder("resume");
-    const fs::path config = folder.path / "config.json";
+    const TempDir folder;
+    const fs::path config = folder / "config.json";
     write_file_atomically(config, kConfig);
-    const fs::path unbroken = folder.path / "unbroken", broken = folder.path / "broken", one = folder.path / "one";
-    const auto start = std::chrono::steady_clock::now();
-    REQUIRE(run_for(train(config, unbroken, device, "2"), 120000) == 0);
-    const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-    REQUIRE(run_for(train(config, one, device, "1"), 120000) == 0);
+    const fs::path unbroken = folder / "unbroken", broken = folder / "broken", one = folder / "one";
+    REQUIRE(run(train(config, unbroken, device, "2")) == 0);
+    REQUIRE(run(train(config, one, device, "1")) == 0);
     check_same_run(one, unbroken);
 
+    const fs::path metrics = broken / "metrics.jsonl";
+    const uintmax_t whole = fs::file_size(unbroken / "metrics.jsonl");
     RandomStream moments({.seed = static_cast<uint64_t>(::getpid())});
-    int kills = 0;
-    for (int attempt = 0; attempt < 8; ++attempt) {
-      // Somewhere in the first nine tenths of a whole run, or later where that was not far enough.
-      const int64_t moment = 1 + moments.below(whole.count() * 9 / 10 + attempt * whole.count() / 10);
-      if (run_for(train(config, broken, device, attempt % 2 ? "1" : "2"), moment) == 0) break;
-      ++kills;
+    for (int kills = 0; kills < 4;) {
+      const uintmax_t now = fs::exists(metrics) ? fs::file_size(metrics) : 0;
+      const uintmax_t moment = now + 1 + static_cast<uintmax_t>(moments.below(static_cast<int64_t>(whole + 1 - now)));
+      if (run_until(train(config, broken, device, kills % 2 ? "1" : "2"), metrics, moment) == kKilled)
+        ++kills;
+      else
+        fs::remove_all(broken);  // It ended before the signal came.
     }
-    CHECK(kills > 0);
-    REQUIRE(run_for(train(config, broken, device, "2"), 120000) == 0);
+    REQUIRE(run(train(config, broken, device, "2")) == 0);
     check_same_run(broken, unbroken);
   }
 }
 
 TEST_CASE("a folder with a run is never overwritten") {
-  const Folder folder("folder");
+  const TempDir folder;
   Config config;
-  const fs::path out = folder.path / "run";
+  const fs::path out = folder / "run";
   { RunFolder first(out, config, false); }
   CHECK_THROWS_AS(RunFolder(out, config, false), Error);
   CHECK_NOTHROW(RunFolder(out, config, true));
@@ -119,19 +114,19 @@ TEST_CASE("a folder with a run is never overwritten") {
 }
 
 TEST_CASE("a damaged checkpoint falls back to an older one, and metrics are cut to it") {
-  const Folder folder("damaged");
+  const TempDir folder;
   const Config config;
-  RunFolder run(folder.path / "run", config, false);
+  RunFolder run(folder / "run", config, false);
   run.log("{\"step\":1}", "{}");
   run.save_checkpoint(1, {});
-  const std::string kept = read_file(folder.path / "run/checkpoints/step_1.safetensors");
+  const std::string kept = read_file(folder / "run/checkpoints/step_1.safetensors");
   run.log("{\"step\":2}", "{}");
   run.save_checkpoint(2, {});
-  CHECK_FALSE(fs::exists(folder.path / "run/checkpoints/step_1.safetensors"));
-  write_file_atomically(folder.path / "run/checkpoints/step_1.safetensors", kept);
-  write_file_atomically(folder.path / "run/checkpoints/step_2.safetensors", "half");
-  const auto found = RunFolder(folder.path / "run", config, true).resume();
+  CHECK_FALSE(fs::exists(folder / "run/checkpoints/step_1.safetensors"));
+  write_file_atomically(folder / "run/checkpoints/step_1.safetensors", kept);
+  write_file_atomically(folder / "run/checkpoints/step_2.safetensors", "half");
+  const auto found = RunFolder(folder / "run", config, true).resume();
   REQUIRE(found.has_value());
   CHECK(found->step == 1);
-  CHECK(read_file(folder.path / "run/metrics.jsonl") == "{\"step\":1}\n");
+  CHECK(read_file(folder / "run/metrics.jsonl") == "{\"step\":1}\n");
 }
