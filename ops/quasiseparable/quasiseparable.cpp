@@ -93,7 +93,7 @@ void give_gradients(const Backward& b, const QuasiseparableValues& v, const Tens
                                    .dA_log = parts(v.A_log, v.chunk_count()),
                                    .ddelta = like(kDelta, v.delta),
                                    .dinitial = {parts(v.initial[0], run_count), parts(v.initial[1], run_count)}};
-  if (v.chunk_count() > 0) kQuasiseparableBackward(v.x.device(), v, dense_rows(b.dy()), states, to);
+  if (v.chunk_count() > 0) kQuasiseparableBackward(v.x.device(), v, dense_rows(b.dy()), {}, states, to);
   // dt_bias shifts both directions' raw steps, so its gradient is the sum of theirs.
   const std::pair<int, Tensor> given[] = {{kX, to.dx},
                                           {kDtBias, to.ddt[0]},
@@ -164,7 +164,7 @@ Var quasiseparable(const Var& x, const QuasiseparableInputs& in, const Quasisepa
   const QuasiseparableValues v = values_of(kept, runs, Q, options.shift);
   const Tensor states = make_states(v, runs);
   const Tensor y = runs.is_full() ? empty(x.shape(), x.dtype(), x.device()) : zeros(x.shape(), x.dtype(), x.device());
-  if (v.chunk_count() > 0) kQuasiseparableForward(x.device(), v, y, states);
+  if (v.chunk_count() > 0) kQuasiseparableForward(x.device(), v, y, states, {});
   return record(kOp, inputs, y, [kept, states = Saved(states, "states"), runs, Q, shift = options.shift](Backward& b) {
     give_gradients(b, values_of(kept, runs, Q, shift), states, runs);
   });

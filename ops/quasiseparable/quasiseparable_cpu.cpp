@@ -38,7 +38,7 @@ void sum_steps(const Problem<T>& p, const Chunk& c, int64_t h, int direction) {
 template <class T>
 void chunk_sums(const Problem<T>& p) {
   parallel_for(p.chunks.count * p.H, p.chunks.count * p.H * p.v.Q * 64, [&](int64_t i) {
-    for (int direction : {0, 1}) sum_steps(p, p.chunks.at(i / p.H), i % p.H, direction);
+    for (const int direction : p.directions()) sum_steps(p, p.chunks.at(i / p.H), i % p.H, direction);
   });
 }
 
@@ -56,38 +56,39 @@ void local_states(const Problem<T>& p, const Tensor& x, bool adjoint, const Tens
         if (adjoint) return steps.enter;
         return steps.leave.cwiseProduct(steps.dt);
       };
-      scale_rows(adjoint ? s.tile.C : s.tile.B, factors, s.scaled);
+      scale_rows(p, adjoint ? s.tile.C : s.tile.B, factors, s.scaled);
       load(p, x, c, h, s.x);
       multiply(s.scaled.transpose(), s.x, p.state(states, c, h));
     }
   });
 }
 
-/// 3. Each chunk's own part becomes what enters it from the chunks walked before; the first of a run gets `initial`.
-/// Adjoint: the gradient of what leaves it, walked the other way; what leaves the run is the gradient `dinitial`.
+/// 3. Each chunk's own part becomes what enters it from the chunks walked before; the first of a run gets `entering`,
+/// and what leaves the run goes to `leaving`. Adjoint: the gradient of what leaves a chunk, walked the other way.
 template <class T>
-void pass_states(const Problem<T>& p, const Tensor& states, bool adjoint, const std::array<Tensor, 2>& initial,
-                 const std::array<Tensor, 2>& dinitial) {
+void pass_states(const Problem<T>& p, const Tensor& states, bool adjoint, const std::array<Tensor, 2>& entering,
+                 const std::array<Tensor, 2>& leaving) {
   using A = Accumulator<T>;
-  const int64_t N = p.N, P = p.P;
-  parallel_for(p.chunks.count * p.H * 2, p.chunks.count * p.H * 2 * N * P, [&](int64_t task) {
-    const Chunk c = p.chunks.at(task / (2 * p.H));
+  const int64_t N = p.N, P = p.P, directions = p.v.directions();
+  parallel_for(p.chunks.count * p.H * directions, p.chunks.count * p.H * p.width() * P, [&](int64_t task) {
+    const Chunk c = p.chunks.at(task / (directions * p.H));
     if (c.index != c.first) return;
-    const int64_t h = task / 2 % p.H;
-    const int direction = static_cast<int>(task % 2);
+    const int64_t h = task / directions % p.H;
+    const int64_t run = p.v.run_id.defined() ? p.v.run_id.template data<int32_t>()[c.row * p.L + c.start] : c.row;
+    const int direction = p.v.first_direction + static_cast<int>(task % directions);
+    const auto edge = [&](const Tensor& t) {
+      return MatrixMap<A>(t.data<A>() + ((t.rank() == 4 ? run : 0) * p.H + h) * P * N, P, N);
+    };
     Matrix<A> carried = Matrix<A>::Zero(N, P), own(N, P);
-    if (initial[direction].defined())
-      carried = MatrixMap<A>(initial[direction].template data<A>() + h * P * N, P, N).transpose();
+    if (entering[direction].defined()) carried = edge(entering[direction]).transpose();
     for (int64_t k = 0; k < c.past - c.first; ++k) {
       const Chunk here = p.chunks.at((direction == 0) != adjoint ? c.first + k : c.past - 1 - k);
-      auto state = p.state(states, here, h).middleRows(direction * N, N);
+      auto state = p.rows(p.state(states, here, h), direction);
       own = state;
       state = carried;
       carried = p.steps_of(here, h, direction).total * carried + own;
     }
-    if (!dinitial[direction].defined()) return;
-    const int64_t run = p.v.run_id.defined() ? p.v.run_id.template data<int32_t>()[c.row * p.L + c.start] : c.row;
-    MatrixMap<A>(dinitial[direction].template data<A>() + (run * p.H + h) * P * N, P, N) = carried.transpose();
+    if (leaving[direction].defined()) edge(leaving[direction]) = carried.transpose();
   });
 }
 
@@ -98,7 +99,7 @@ void outputs(const Problem<T>& p, const Tensor& states, const Tensor& y) {
   p.for_tiles([&](const Chunk& c, int64_t g) {
     Scratch<A>& s = Scratch<A>::of_thread();
     s.tile.load(p, c, g);
-    s.tile.multiply_products();
+    s.tile.multiply_products(p);
     s.decays.resize(c.length);
     s.y.resize(c.length, p.P);
     for (int64_t h = g * p.heads; h < (g + 1) * p.heads; ++h) {
@@ -107,7 +108,7 @@ void outputs(const Problem<T>& p, const Tensor& states, const Tensor& y) {
       multiply(s.W, s.x, s.y);
       if (states.defined()) {
         scale_rows(
-            s.tile.C, [&](int direction) { return p.steps_of(c, h, direction).enter; }, s.scaled);
+            p, s.tile.C, [&](int direction) { return p.steps_of(c, h, direction).enter; }, s.scaled);
         multiply(s.scaled, p.state(states, c, h), s.y, 1);
       }
       store(p, s.y, c, h, y);
@@ -129,21 +130,22 @@ void gradients(const Problem<T>& p, const Tensor& dy, const Tensor& states, cons
 }  // namespace
 }  // namespace quasi
 
-void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states) {
+void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states,
+                            const std::array<Tensor, 2>& final_states) {
   dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() {
     using namespace quasi;
     const Problem<T> p{v};
     chunk_sums(p);
     if (states.defined()) {
       local_states(p, v.x, false, states);
-      pass_states(p, states, false, v.initial, {});
+      pass_states(p, states, false, v.initial, final_states);
     }
     outputs(p, states, y);
   });
 }
 
-void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& states,
-                             const QuasiseparableGradients& to) {
+void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<Tensor, 2>& dfinal,
+                             const Tensor& states, const QuasiseparableGradients& to) {
   dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() {
     using namespace quasi;
     const Problem<T> p{v};
@@ -152,7 +154,7 @@ void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, co
     if (states.defined()) {
       adjoint_states = empty_like(states);
       local_states(p, dy, true, adjoint_states);
-      pass_states(p, adjoint_states, true, {}, to.dinitial);
+      pass_states(p, adjoint_states, true, dfinal, to.dinitial);
     }
     gradients(p, dy, states, adjoint_states, to);
   });

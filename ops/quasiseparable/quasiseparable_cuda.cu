@@ -20,7 +20,7 @@ struct Call {
   static constexpr int kEdge = Tile<T>::kEdge;
   static constexpr DType kDType = dtype_of<A>();
   Device device;
-  int64_t chunks, H, P, G, N;
+  int64_t chunks, H, P, G, N, directions;
   Tensor steps, products, diagonals;
   Problem<T> p;
 
@@ -29,14 +29,15 @@ struct Call {
         chunks(v.chunk_count()),
         H(v.x.dim(2)),
         P(v.x.dim(3)),
-        G(v.B[0].dim(2)),
-        N(v.B[0].dim(3)),
+        G(v.B[v.first_direction].dim(2)),
+        N(v.B[v.first_direction].dim(3)),
+        directions(v.directions()),
         steps(scratch({chunks, H, 2, 3, kEdge})),
         products(scratch({chunks, G, kEdge, kEdge})),
         diagonals(scratch({chunks, G, 2, kEdge})),
         p(v, steps, products, diagonals) {
     require(v.Q <= kEdge, "quasiseparable", "a chunk must fit in a tile of ", kEdge, " tokens, got Q ", v.Q);
-    chunk_sums<T><<<grid(chunks, by_heads(), 2), kHeadsABlock * kWarp, 0, stream()>>>(p);
+    chunk_sums<T><<<grid(chunks, by_heads(), directions), kHeadsABlock * kWarp, 0, stream()>>>(p);
     group_products<T><<<grid(chunks, G), kTileThreads, 0, stream()>>>(p);
   }
 
@@ -51,14 +52,13 @@ struct Call {
   int64_t pass_blocks() const { return (N * P + kPassThreads - 1) / kPassThreads; }
 
   void make_states(const Tensor& rows, bool adjoint, const Tensor& states) const {
-    local_states<T><<<grid(chunks * H, 2 * tiles(N), tiles(P)), kTileThreads, 0, stream()>>>(p, View<const T>(rows),
-                                                                                             adjoint, states.data<A>());
+    local_states<T><<<grid(chunks * H, directions * tiles(N), tiles(P)), kTileThreads, 0, stream()>>>(
+        p, View<const T>(rows), adjoint, states.data<A>());
   }
   void pass(const Tensor& states, const Tensor& forward_states, const Tensor& dots,
-            const std::array<Tensor, 2>& dinitial) const {
-    pass_states<T><<<grid(chunks, pass_blocks(), 2 * H), kPassThreads, 0, stream()>>>(
-        p, states.data<A>(), data_or_null<A>(forward_states), data_or_null<A>(dots), data_or_null<A>(dinitial[0]),
-        data_or_null<A>(dinitial[1]));
+            const std::array<Tensor, 2>& entering, const std::array<Tensor, 2>& leaving) const {
+    pass_states<T><<<grid(chunks, pass_blocks(), directions * H), kPassThreads, 0, stream()>>>(
+        p, states.data<A>(), data_or_null<A>(forward_states), data_or_null<A>(dots), RunStates<A>(entering, leaving));
   }
   template <bool kTransposed>
   void apply_to(const Tensor& rows, const Tensor& states, const Tensor& out) const {
@@ -75,8 +75,8 @@ int64_t heads_a_block(int64_t cells, int64_t heads) {
 }
 
 template <class T>
-void backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& states,
-              const QuasiseparableGradients& to) {
+void backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<Tensor, 2>& dfinal,
+              const Tensor& states, const QuasiseparableGradients& to) {
   using A = Accumulator<T>;
   constexpr int kEdge = Tile<T>::kEdge;
   const Call<T> call(v);
@@ -93,7 +93,7 @@ void backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& sta
     rows = call.scratch({splits, 4, chunks, G, kEdge, N});
     step_rows = call.scratch({2, n_tiles, chunks, H, 2, kEdge});
     call.make_states(dy, true, adjoint_states);
-    call.pass(adjoint_states, states, dots, to.dinitial);
+    call.pass(adjoint_states, states, dots, dfinal, to.dinitial);
   }
   const GradientParts<T> parts{.splits = splits,
                                .heads_a_block = per_block,
@@ -111,9 +111,9 @@ void backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& sta
   intra_gradients<T>
       <<<call.grid(chunks, G, splits), kTileThreads, 0, stream()>>>(call.p, upstream, parts, View<A>(to.ddelta));
   if (states.defined())
-    inter_gradients<T><<<call.grid(chunks, G * splits, 4 * n_tiles), kTileThreads, 0, stream()>>>(
+    inter_gradients<T><<<call.grid(chunks, G * splits, 2 * call.directions * n_tiles), kTileThreads, 0, stream()>>>(
         call.p, upstream, states.data<A>(), adjoint_states.data<A>(), parts);
-  group_gradients<T><<<call.grid(chunks, G, 4 * n_tiles), kTileThreads, 0, stream()>>>(
+  group_gradients<T><<<call.grid(chunks, G, 2 * call.directions * n_tiles), kTileThreads, 0, stream()>>>(
       call.p, parts, View<T>(to.dB[0]), View<T>(to.dB[1]), View<T>(to.dC[0]), View<T>(to.dC[1]));
   step_gradients<T><<<call.grid(chunks, call.by_heads()), kHeadsABlock * kWarp, 0, stream()>>>(
       call.p, parts, View<A>(to.ddt[0]), View<A>(to.ddt[1]), data_or_null<A>(to.dA_log));
@@ -122,20 +122,21 @@ void backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& sta
 }  // namespace
 }  // namespace quasi
 
-void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states) {
+void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states,
+                            const std::array<Tensor, 2>& final_states) {
   dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() {
     const quasi::Call<T> call(v);
     if (states.defined()) {
       call.make_states(v.x, false, states);
-      call.pass(states, {}, {}, {});
+      call.pass(states, {}, {}, v.initial, final_states);
     }
     call.template apply_to<false>(v.x, states, y);
   });
 }
 
-void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& states,
-                             const QuasiseparableGradients& to) {
-  dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() { quasi::backward<T>(v, dy, states, to); });
+void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<Tensor, 2>& dfinal,
+                             const Tensor& states, const QuasiseparableGradients& to) {
+  dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() { quasi::backward<T>(v, dy, dfinal, states, to); });
 }
 
 }  // namespace matmix::cuda

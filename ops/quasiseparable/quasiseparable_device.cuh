@@ -39,9 +39,10 @@ struct Problem {
   QuasiseparableChunkTable chunks;
   int64_t H, P, G, N;
   bool shift;
+  int first, past, directions;  ///< the directions there are: [first, past)
   View<const T> x, B[2], C[2];
   View<const A> dt[2], delta;
-  const A *dt_bias, *A_log, *initial[2];
+  const A *dt_bias, *A_log;
   const int32_t* run_id;
   A* steps;      ///< [chunks, H, 2, 3, kEdge]: see Steps
   A* products;   ///< [chunks, G, kEdge, kEdge]: C_i . B_j of the direction that (i, j) belongs to
@@ -52,9 +53,12 @@ struct Problem {
       : chunks(v.chunks()),
         H(v.x.dim(2)),
         P(v.x.dim(3)),
-        G(v.B[0].dim(2)),
-        N(v.B[0].dim(3)),
+        G(v.B[v.first_direction].dim(2)),
+        N(v.B[v.first_direction].dim(3)),
         shift(v.shift),
+        first(v.first_direction),
+        past(v.past_direction),
+        directions(v.directions()),
         x(v.x),
         B{View<const T>(v.B[0]), View<const T>(v.B[1])},
         C{View<const T>(v.C[0]), View<const T>(v.C[1])},
@@ -62,7 +66,6 @@ struct Problem {
         delta(v.delta),
         dt_bias(data_or_null<A>(v.dt_bias)),
         A_log(data_or_null<A>(v.A_log)),
-        initial{data_or_null<A>(v.initial[0]), data_or_null<A>(v.initial[1])},
         run_id(data_or_null<int32_t>(v.run_id)),
         steps(steps_table.data<A>()),
         products(products_table.data<A>()),
@@ -73,7 +76,7 @@ struct Problem {
   __device__ A* steps_of(int64_t chunk, int64_t h) const { return steps + (chunk * H + h) * 6 * kEdge; }
   /// Row n of the state of one chunk, head and direction: P values.
   __device__ A* state(A* states, int64_t chunk, int64_t h, int direction, int64_t n) const {
-    return states + (((chunk * H + h) * 2 + direction) * N + n) * P;
+    return states + (((chunk * H + h) * directions + direction - first) * N + n) * P;
   }
   /// The N values of B, or of C, that row i of a chunk sees, from n on; null where C reads nothing.
   __device__ const T* seen(bool of_B, const Chunk& c, int direction, int i, int64_t g, int64_t n) const {

@@ -69,6 +69,7 @@ __global__ void __launch_bounds__(kTileThreads)
   const int length = static_cast<int>(c.length);
   const A* const diagonals = p.diagonals + cell * 2 * kEdge;
   A G[kValues], dG[kValues] = {};
+  const auto is_there = [&](int direction) { return direction >= p.first && direction < p.past; };
   TileProduct<T>::each([&](int slot, int i, int j) { G[slot] = p.products[(cell * kEdge + i) * kEdge + j]; });
   for (int e = threadIdx.x; e < 2 * kEdge; e += kTileThreads) diagonal_sum[e / kEdge][e % kEdge] = 0;
 
@@ -89,13 +90,14 @@ __global__ void __launch_bounds__(kTileThreads)
       if (i >= length || j >= length) return;
       const A d = dW.sum[slot];
       if (i != j) {
+        if (!is_there(i > j ? 0 : 1)) return;
         const A decay = steps.between(i, j, p.shift);
         dG[slot] += d * decay * steps.dt(i > j ? 0 : 1, j);
         shared.square[i][j] = d * decay * G[slot];
         return;
       }
       if (ddelta.data != nullptr) *ddelta.at(c.row, c.start + i, h) = d;
-      for (int direction = 0; direction < 2; ++direction) {
+      for (int direction = p.first; direction < p.past; ++direction) {
         diagonal_sum[direction][i] += p.shift ? A(0) : d * steps.dt(direction, i);
         diagonal_direct[direction][i] = p.shift ? A(0) : d * diagonals[direction * kEdge + i];
       }
@@ -103,7 +105,7 @@ __global__ void __launch_bounds__(kTileThreads)
     __syncthreads();
     const int direction = threadIdx.x / kEdge, k = threadIdx.x % kEdge;
     const int64_t at = parts.by_token(p, c.index, h, direction);
-    const bool works = direction < 2 && k < length;
+    const bool works = is_there(direction) && k < length;
     if (works)
       parts.direct[at + k] = diagonal_direct[direction][k] + sum_column(shared.square, steps, direction, k, p.shift);
     __syncthreads();
@@ -139,9 +141,9 @@ __global__ void __launch_bounds__(kTileThreads)
   __shared__ Steps<T> steps;
   __shared__ A factor[kEdge];
   const Chunk c = p.chunks.at(blockIdx.x);
-  const int64_t g = blockIdx.y / parts.splits, split = blockIdx.y % parts.splits, n_tile = blockIdx.z / 4,
-                n0 = n_tile * kEdge;
-  const int direction = blockIdx.z / 2 % 2, length = static_cast<int>(c.length);
+  const int64_t g = blockIdx.y / parts.splits, split = blockIdx.y % parts.splits,
+                n_tile = blockIdx.z / (2 * p.directions), n0 = n_tile * kEdge;
+  const int direction = p.first + blockIdx.z / 2 % p.directions, length = static_cast<int>(c.length);
   const bool of_B = blockIdx.z % 2 != 0;
   const View<const T> values = of_B ? p.x : dy;
   A rows[kValues], sum[kValues] = {};
@@ -198,9 +200,9 @@ __global__ void __launch_bounds__(kTileThreads)
   constexpr int kEdge = Tile<T>::kEdge;
   __shared__ Tile<T> left, right;
   const Chunk c = p.chunks.at(blockIdx.x);
-  const int64_t g = blockIdx.y, n0 = int64_t{blockIdx.z / 4} * kEdge, cells = p.chunks.count * p.G,
+  const int64_t g = blockIdx.y, n0 = int64_t{blockIdx.z / (2 * p.directions)} * kEdge, cells = p.chunks.count * p.G,
                 cell = c.index * p.G + g;
-  const int direction = blockIdx.z / 2 % 2, length = static_cast<int>(c.length);
+  const int direction = p.first + blockIdx.z / 2 % p.directions, length = static_cast<int>(c.length);
   const bool of_B = blockIdx.z % 2 != 0;
   fill_square(left, length, [&](int i, int j) {
     A sum = 0;
@@ -260,7 +262,7 @@ __global__ void step_gradients(Problem<T> p, GradientParts<T> parts, View<Accumu
   if (h >= p.H) return;
   const A rate = p.rate(h);
   A drate = 0;
-  for (int direction = 0; direction < 2; ++direction) {
+  for (int direction = p.first; direction < p.past; ++direction) {
     const int64_t at = parts.by_token(p, c.index, h, direction), table = p.chunks.count * p.H * 2 * kEdge;
     const A* const steps = p.steps_of(c.index, h) + direction * 3 * kEdge;
     const auto from_states = [&](int side, int k) {

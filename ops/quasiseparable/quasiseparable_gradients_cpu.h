@@ -51,10 +51,10 @@ class GradientTile {
   GradientTile(const Problem<T>& p, const Chunk& c, int64_t g, const QuasiseparableGradients& to)
       : p_(p), c_(c), g_(g), to_(to), s_(Scratch<A>::of_thread()) {
     s_.tile.load(p, c, g);
-    s_.tile.multiply_products();
+    s_.tile.multiply_products(p);
     s_.decays.resize(c.length);
-    s_.dB.setZero(c.length, 2 * p.N);
-    s_.dC.setZero(c.length, 2 * p.N);
+    s_.dB.setZero(c.length, p.width());
+    s_.dC.setZero(c.length, p.width());
     s_.dG.setZero(c.length, c.length);
     for (auto& diagonal : s_.dG_diagonal) diagonal.setZero(c.length);
   }
@@ -70,22 +70,20 @@ class GradientTile {
   }
 
   void finish() {
-    for (int direction : {0, 1}) {
+    for (const int direction : p_.directions()) {
       Matrix<A> dG;
       if (direction == 0)
         dG = s_.dG.template triangularView<Eigen::StrictlyLower>();
       else
         dG = s_.dG.template triangularView<Eigen::StrictlyUpper>();
       dG.diagonal() = s_.dG_diagonal[direction];
-      multiply(dG, half(s_.tile.B, direction), half(s_.dC, direction), 1);
-      multiply(dG.transpose(), half(s_.tile.C, direction), half(s_.dB, direction), 1);
+      multiply(dG, p_.columns(s_.tile.B, direction), p_.columns(s_.dC, direction), 1);
+      multiply(dG.transpose(), p_.columns(s_.tile.C, direction), p_.columns(s_.dB, direction), 1);
       store_group(direction);
     }
   }
 
  private:
-  auto half(Matrix<A>& m, int direction) const { return m.middleCols(direction * p_.N, p_.N); }
-
   void intra(int64_t h, StepGradients<A>* steps) {
     fill_matrix(p_, c_, h, s_);
     s_.dW.resize(c_.length, c_.length);
@@ -94,7 +92,7 @@ class GradientTile {
     multiply(s_.W.transpose(), s_.dy, s_.dx);
     s_.dG += s_.dW.cwiseProduct(s_.decays.scaled);
     s_.K = s_.dW.cwiseProduct(s_.tile.G).cwiseProduct(s_.decays.plain);
-    for (int direction : {0, 1}) {
+    for (const int direction : p_.directions()) {
       const Steps<A> own = p_.steps_of(c_, h, direction);
       steps[direction].add_intra(s_.K, direction, own.dt, p_.v.shift);
       if (p_.v.shift) continue;
@@ -107,24 +105,24 @@ class GradientTile {
 
   void inter(int64_t h, MatrixMap<A> state, MatrixMap<A> adjoint, StepGradients<A>* steps) {
     const Steps<A> own[2] = {p_.steps_of(c_, h, 0), p_.steps_of(c_, h, 1)};
-    s_.scaled.resize(c_.length, 2 * p_.N);
+    s_.scaled.resize(c_.length, p_.width());
     multiply(s_.dy, state.transpose(), s_.scaled);
     scale_rows(
-        s_.scaled, [&](int direction) { return own[direction].enter; }, s_.U);
+        p_, s_.scaled, [&](int direction) { return own[direction].enter; }, s_.U);
     multiply(s_.x, adjoint.transpose(), s_.scaled);
     scale_rows(
-        s_.scaled, [&](int direction) { return own[direction].leave; }, s_.V);
+        p_, s_.scaled, [&](int direction) { return own[direction].leave; }, s_.V);
     s_.dC += s_.U;
-    for (int direction : {0, 1}) half(s_.dB, direction) += own[direction].dt.asDiagonal() * half(s_.V, direction);
+    for (const int direction : p_.directions())
+      p_.columns(s_.dB, direction) += own[direction].dt.asDiagonal() * p_.columns(s_.V, direction);
     const auto weight = [&](int direction) { return own[direction].leave.cwiseProduct(own[direction].dt); };
-    scale_rows(s_.tile.B, weight, s_.scaled);
+    scale_rows(p_, s_.tile.B, weight, s_.scaled);
     multiply(s_.scaled, adjoint, s_.dx, 1);
 
-    for (int direction : {0, 1}) {
-      const Vector<A> u = half(s_.U, direction).cwiseProduct(half(s_.tile.C, direction)).rowwise().sum();
-      const Vector<A> v = half(s_.V, direction).cwiseProduct(half(s_.tile.B, direction)).rowwise().sum();
-      const auto rows = [&](const MatrixMap<A>& m) { return m.middleRows(direction * p_.N, p_.N); };
-      const A total = own[direction].total * rows(state).cwiseProduct(rows(adjoint)).sum();
+    for (const int direction : p_.directions()) {
+      const Vector<A> u = p_.columns(s_.U, direction).cwiseProduct(p_.columns(s_.tile.C, direction)).rowwise().sum();
+      const Vector<A> v = p_.columns(s_.V, direction).cwiseProduct(p_.columns(s_.tile.B, direction)).rowwise().sum();
+      const A total = own[direction].total * p_.rows(state, direction).cwiseProduct(p_.rows(adjoint, direction)).sum();
       steps[direction].add_inter(u, v, total, direction, own[direction].dt, p_.v.shift);
     }
   }
@@ -132,7 +130,7 @@ class GradientTile {
   void store_steps(int64_t h, const StepGradients<A>* steps) {
     const A rate = p_.rate(h);
     A drate = 0;
-    for (int direction : {0, 1}) {
+    for (const int direction : p_.directions()) {
       const Steps<A> own = p_.steps_of(c_, h, direction);
       const View<A> ddt(to_.ddt[direction]);
       const Vector<A> total = steps[direction].direct + rate * steps[direction].log_decay;
@@ -146,10 +144,11 @@ class GradientTile {
 
   void store_group(int direction) {
     const View<T> dB(to_.dB[direction]), dC(to_.dC[direction]);
+    const auto from_B = p_.columns(s_.dB, direction), from_C = p_.columns(s_.dC, direction);
     for (int64_t i = 0; i < c_.length; ++i) {
-      copy_row(&s_.dB(i, direction * p_.N), p_.N, dB.at(c_.row, c_.start + i, g_));
+      copy_row(&from_B(i, 0), p_.N, dB.at(c_.row, c_.start + i, g_));
       const int64_t read = c_.token_read(direction, i, p_.v.shift);
-      if (read >= 0) copy_row(&s_.dC(i, direction * p_.N), p_.N, dC.at(c_.row, read, g_));
+      if (read >= 0) copy_row(&from_C(i, 0), p_.N, dC.at(c_.row, read, g_));
     }
     const int64_t unread = p_.v.shift ? c_.last_token(direction) : -1;
     if (unread >= 0) std::fill_n(dC.at(c_.row, unread, g_), p_.N, T(0));

@@ -43,18 +43,20 @@ struct QuasiseparableChunkTable {
 };
 
 /// The inputs of the kernels, batch axes expanded to B (stride 0 where a stream does not depend on the data). T is x's
-/// element type. What comes twice is indexed by direction.
+/// element type. What comes twice is indexed by direction; a direction that is not there is undefined.
 struct QuasiseparableValues {
   Tensor x;                       ///< [B, L, H, P] T, dense rows
   std::array<Tensor, 2> B, C;     ///< [B, L, G, N] T, dense rows
   std::array<Tensor, 2> dt;       ///< [B, L, H] raw, Accumulator<T>, any strides
   Tensor dt_bias, A_log;          ///< [H] Accumulator<T>, contiguous, or undefined
   Tensor delta;                   ///< [B, L, H] Accumulator<T>, any strides, or undefined
-  std::array<Tensor, 2> initial;  ///< [H, P, N] Accumulator<T>, contiguous, or undefined
+  std::array<Tensor, 2> initial;  ///< [H, P, N] or [runs, H, P, N] Accumulator<T>, contiguous, or undefined
   Tensor chunk_rows, run_id;      ///< Runs::chunks(Q) and Runs::id(); undefined if the runs are full
   int64_t Q = 0;                  ///< at most longest_chunk()
   bool shift = true;
+  int first_direction = 0, past_direction = 2;  ///< those that there are: one triangle or both
 
+  int directions() const { return past_direction - first_direction; }
   int64_t chunk_count() const { return chunk_rows.defined() ? chunk_rows.dim(0) : x.dim(0) * ((x.dim(1) + Q - 1) / Q); }
   QuasiseparableChunkTable chunks() const {
     return {chunk_rows.defined() ? chunk_rows.data<int64_t>() : nullptr, chunk_count(), x.dim(1), Q};
@@ -78,17 +80,20 @@ inline int64_t longest_chunk(Device device, DType dtype) {
 }
 
 // y and dy [B, L, H, P] T, dense rows; tokens outside the runs are not written.
-// states [chunks, H, 2, N, P] Accumulator<T>: what enters each chunk in each direction. Undefined if every run is one
-// chunk and there are no initial states: then all of them are 0.
+// states [chunks, H, directions, N, P] Accumulator<T>: what enters each chunk in each direction. Undefined if every run
+// is one chunk, there are no initial states and final ones are not wanted: then all of them are 0.
+// final_states, dfinal [runs, H, P, N] Accumulator<T>, contiguous, or undefined: what leaves each run, by direction.
 namespace cpu {
-void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states);
-void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& states,
-                             const QuasiseparableGradients& to);
+void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states,
+                            const std::array<Tensor, 2>& final_states);
+void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<Tensor, 2>& dfinal,
+                             const Tensor& states, const QuasiseparableGradients& to);
 }  // namespace cpu
 namespace cuda {
-void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states);
-void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const Tensor& states,
-                             const QuasiseparableGradients& to);
+void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states,
+                            const std::array<Tensor, 2>& final_states);
+void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<Tensor, 2>& dfinal,
+                             const Tensor& states, const QuasiseparableGradients& to);
 }  // namespace cuda
 
 inline constexpr Kernel kQuasiseparableForward{"quasiseparable_forward", cpu::quasiseparable_forward,

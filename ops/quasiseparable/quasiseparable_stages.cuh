@@ -26,7 +26,7 @@ __global__ void chunk_sums(Problem<T> p) {
   constexpr int kEdge = Tile<T>::kEdge;
   const Chunk c = p.chunks.at(blockIdx.x);
   const int64_t h = int64_t{blockIdx.y} * kHeadsABlock + threadIdx.x / kWarp;
-  const int direction = blockIdx.z, lane = threadIdx.x % kWarp, length = static_cast<int>(c.length);
+  const int direction = p.first + blockIdx.z, lane = threadIdx.x % kWarp, length = static_cast<int>(c.length);
   if (h >= p.H) return;
   A* const out = p.steps_of(c.index, h) + direction * 3 * kEdge;
   const A bias = p.dt_bias != nullptr ? p.dt_bias[h] : A(0), rate = p.rate(h);
@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(kTileThreads) group_products(Problem<T> p) {
   __shared__ Tile<T> C, B;
   const Chunk c = p.chunks.at(blockIdx.x);
   const int64_t g = blockIdx.y;
-  for (int direction = 0; direction < 2; ++direction) {
+  for (int direction = p.first; direction < p.past; ++direction) {
     TileProduct<T> product;
     for (int64_t n = 0; n < p.N; n += kEdge) {
       __syncthreads();
@@ -96,9 +96,9 @@ __global__ void __launch_bounds__(kTileThreads)
   __shared__ Steps<T> steps;
   __shared__ A factor[kEdge];
   const Chunk c = p.chunks.at(blockIdx.x / p.H);
-  const int64_t h = blockIdx.x % p.H, g = p.group(h), n0 = int64_t{blockIdx.y / 2} * kEdge,
+  const int64_t h = blockIdx.x % p.H, g = p.group(h), n0 = int64_t{blockIdx.y / p.directions} * kEdge,
                 q0 = int64_t{blockIdx.z} * kEdge;
-  const int direction = blockIdx.y % 2, length = static_cast<int>(c.length);
+  const int direction = p.first + blockIdx.y % p.directions, length = static_cast<int>(c.length);
   steps.load(p, c, h);
   __syncthreads();
   for (int i = threadIdx.x; i < length; i += kTileThreads)
@@ -114,29 +114,44 @@ __global__ void __launch_bounds__(kTileThreads)
   });
 }
 
-// Each chunk's own part becomes what enters it from the chunks walked before; the first gets the initial state.
-// Adjoint: the gradient of what leaves it, walked the other way; what leaves the run is dinitial, and `dots` receives
+/// What enters each run and what leaves it, by direction: [runs, H, P, N] or null.
+template <class A>
+struct RunStates {
+  const A* entering[2];
+  A* leaving[2];
+  bool one_for_all;  ///< entering is [H, P, N]
+
+  RunStates(const std::array<Tensor, 2>& from, const std::array<Tensor, 2>& to)
+      : entering{data_or_null<A>(from[0]), data_or_null<A>(from[1])},
+        leaving{data_or_null<A>(to[0]), data_or_null<A>(to[1])},
+        one_for_all((from[0].defined() && from[0].rank() == 3) || (from[1].defined() && from[1].rank() == 3)) {}
+};
+
+// Each chunk's own part becomes what enters it from the chunks walked before; the first gets `entering`, and what
+// leaves the run goes to `leaving`. Adjoint: the gradient of what leaves a chunk, walked the other way; `dots` receives
 // sum of state * gradient of what leaves, one part a warp: the gradient of the log of the chunk's decay, but for that.
 // Owns:    block = 1 run (at its first chunk), head and direction, 256 of the N P values; a thread walks all chunks.
 // Traffic: reads and writes every state once (adjoint: and reads the forward one).
 template <class T>
 __global__ void pass_states(Problem<T> p, Accumulator<T>* states, const Accumulator<T>* forward_states,
-                            Accumulator<T>* dots, Accumulator<T>* dinitial_f, Accumulator<T>* dinitial_b) {
+                            Accumulator<T>* dots, RunStates<Accumulator<T>> edges) {
   using A = Accumulator<T>;
   const Chunk first = p.chunks.at(blockIdx.x);
   if (first.index != first.first) return;
   const bool adjoint = forward_states != nullptr;
-  const int64_t h = blockIdx.z / 2, size = p.N * p.P, e = int64_t{blockIdx.y} * blockDim.x + threadIdx.x;
+  const int64_t h = blockIdx.z / p.directions, size = p.N * p.P, e = int64_t{blockIdx.y} * blockDim.x + threadIdx.x;
   const int64_t n = e / p.P, q = e % p.P, warps = int64_t{gridDim.y} * blockDim.x / kWarp;
-  const int direction = blockIdx.z % 2;
+  const int direction = p.first + blockIdx.z % p.directions;
+  const int64_t run = p.run_id != nullptr ? p.run_id[first.row * p.chunks.L + first.start] : first.row;
+  const int64_t in_run = (h * p.P + q) * p.N + n, run_size = p.H * size;
   const bool owns = e < size;
-  A carried =
-      owns && !adjoint && p.initial[direction] != nullptr ? p.initial[direction][(h * p.P + q) * p.N + n] : A(0);
+  const A* const entering = edges.entering[direction];
+  A carried = owns && entering != nullptr ? entering[(edges.one_for_all ? 0 : run) * run_size + in_run] : A(0);
   for (int64_t k = 0; k < first.past - first.first; ++k) {
     const Chunk c = p.chunks.at((direction == 0) != adjoint ? first.first + k : first.past - 1 - k);
     const int length = static_cast<int>(c.length), last = walked(direction, length - 1, length);
     const A* const sums = p.steps_of(c.index, h) + (direction * 3 + 1) * Tile<T>::kEdge;
-    const int64_t at = ((c.index * p.H + h) * 2 + direction) * size + e;
+    const int64_t at = ((c.index * p.H + h) * p.directions + direction - p.first) * size + e;
     const A own = owns ? states[at] : A(0);
     if (owns) states[at] = carried;
     if (adjoint) {
@@ -145,10 +160,7 @@ __global__ void pass_states(Problem<T> p, Accumulator<T>* states, const Accumula
     }
     carried = decay_of<T>(sums[last] + sums[Tile<T>::kEdge + last]) * carried + own;
   }
-  A* const dinitial = direction == 0 ? dinitial_f : dinitial_b;
-  if (!owns || dinitial == nullptr) return;
-  const int64_t run = p.run_id != nullptr ? p.run_id[first.row * p.chunks.L + first.start] : first.row;
-  dinitial[((run * p.H + h) * p.P + q) * p.N + n] = carried;
+  if (owns && edges.leaving[direction] != nullptr) edges.leaving[direction][run * run_size + in_run] = carried;
 }
 
 // y = W x + [enter o C] states, with W = decays o products off the diagonal. Transposed (rows = dy, states = adjoint):
@@ -172,7 +184,9 @@ __global__ void __launch_bounds__(kTileThreads)
   __syncthreads();
   const A* const products = p.products + (c.index * p.G + g) * kEdge * kEdge;
   fill_square(left, length, [&](int i, int j) {
-    return i == j ? A(0) : steps.between(i, j, p.shift) * steps.dt(i > j ? 0 : 1, j) * products[i * kEdge + j];
+    const int direction = i > j ? 0 : 1;
+    if (i == j || direction < p.first || direction >= p.past) return A(0);
+    return steps.between(i, j, p.shift) * steps.dt(direction, j) * products[i * kEdge + j];
   });
   fill_tokens(right, p, rows, c, h, q0);
   __syncthreads();
@@ -180,7 +194,7 @@ __global__ void __launch_bounds__(kTileThreads)
   product.template add<kTransposed, false>(left, right, length);
 
   if (states != nullptr)
-    for (int direction = 0; direction < 2; ++direction)
+    for (int direction = p.first; direction < p.past; ++direction)
       for (int64_t n = 0; n < p.N; n += kEdge) {
         __syncthreads();
         for (int i = threadIdx.x; i < length; i += kTileThreads)
@@ -197,7 +211,9 @@ __global__ void __launch_bounds__(kTileThreads)
   const A* const diagonals = p.diagonals + (c.index * p.G + g) * 2 * kEdge;
   for (int i = threadIdx.x; i < length; i += kTileThreads) {
     factor[i] = p.delta.data != nullptr ? *p.delta.at(c.row, c.start + i, h) : A(0);
-    if (!p.shift) factor[i] += diagonals[i] * steps.dt(0, i) + diagonals[kEdge + i] * steps.dt(1, i);
+    if (p.shift) continue;
+    for (int direction = p.first; direction < p.past; ++direction)
+      factor[i] += diagonals[direction * kEdge + i] * steps.dt(direction, i);
   }
   __syncthreads();
   product.each([&](int slot, int i, int q) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 #include <Eigen/Core>
 
@@ -77,19 +78,28 @@ template <class T>
 struct Problem {
   using A = Accumulator<T>;
   const QuasiseparableValues& v;
-  int64_t L = v.x.dim(1), H = v.x.dim(2), P = v.x.dim(3), G = v.B[0].dim(2), N = v.B[0].dim(3);
+  int64_t L = v.x.dim(1), H = v.x.dim(2), P = v.x.dim(3), G = v.B[v.first_direction].dim(2),
+          N = v.B[v.first_direction].dim(3);
   QuasiseparableChunkTable chunks = v.chunks();
   int64_t heads = H / G;  // of a group
   Tensor steps = empty({chunks.count, H, 2, 4 * v.Q + 1}, dtype_of<A>());
+
+  auto directions() const { return std::views::iota(v.first_direction, v.past_direction); }
+  /// Columns, or rows, of a matrix that holds N of them for each direction.
+  int64_t width() const { return v.directions() * N; }
+  auto columns(Matrix<A>& m, int direction) const { return m.middleCols((direction - v.first_direction) * N, N); }
+  MatrixMap<A> rows(MatrixMap<A> m, int direction) const {
+    return {m.data() + (direction - v.first_direction) * N * P, N, P};
+  }
 
   Steps<A> steps_of(const Chunk& c, int64_t h, int direction) const {
     A* s = steps.data<A>() + ((c.index * H + h) * 2 + direction) * (4 * v.Q + 1);
     const auto part = [&](int64_t k) { return VectorMap<A>(s + k * v.Q, c.length); };
     return {part(0), part(1), part(2), part(3), s[4 * v.Q]};
   }
-  /// [2 N, P], forward rows first.
+  /// [width(), P], forward rows first.
   MatrixMap<A> state(const Tensor& states, const Chunk& c, int64_t h) const {
-    return {states.data<A>() + (c.index * H + h) * 2 * N * P, 2 * N, P};
+    return {states.data<A>() + (c.index * H + h) * width() * P, width(), P};
   }
   /// A of head h.
   A rate(int64_t h) const { return v.A_log.defined() ? -std::exp(v.A_log.data<A>()[h]) : A(0); }
@@ -111,33 +121,37 @@ template <class A>
 /// What the heads of a group share.
 template <class A>
 struct GroupTile {
-  Matrix<A> B, C;  ///< [length, 2 N] as the rows see them: forward columns, then backward; 0 where C reads nothing
-  Matrix<A> G;     ///< C_i . B_j of the direction that (i, j) belongs to
+  Matrix<A> B, C;  ///< [length, width()] as the rows see them: forward columns first; 0 where C reads nothing
+  Matrix<A> G;     ///< C_i . B_j of the direction that (i, j) belongs to, 0 if there is none
   Vector<A> diagonal[2];  ///< C_i . B_i, which belongs to both
 
   template <class T>
   void load(const Problem<T>& p, const Chunk& c, int64_t g) {
-    B.resize(c.length, 2 * p.N);
-    C.setZero(c.length, 2 * p.N);
-    for (int direction : {0, 1}) {
+    B.resize(c.length, p.width());
+    C.setZero(c.length, p.width());
+    for (const int direction : p.directions()) {
+      auto to_B = p.columns(B, direction), to_C = p.columns(C, direction);
       const View<T> from_B(p.v.B[direction]), from_C(p.v.C[direction]);
       for (int64_t i = 0; i < c.length; ++i) {
-        copy_row(from_B.at(c.row, c.start + i, g), p.N, &B(i, direction * p.N));
+        copy_row(from_B.at(c.row, c.start + i, g), p.N, &to_B(i, 0));
         const int64_t read = c.token_read(direction, i, p.v.shift);
-        if (read >= 0) copy_row(from_C.at(c.row, read, g), p.N, &C(i, direction * p.N));
+        if (read >= 0) copy_row(from_C.at(c.row, read, g), p.N, &to_C(i, 0));
       }
     }
   }
 
-  void multiply_products() {
-    const int64_t N = B.cols() / 2;
-    Matrix<A> forward(B.rows(), B.rows());
-    G.resize(B.rows(), B.rows());
-    multiply(C.leftCols(N), B.leftCols(N).transpose(), forward);
-    multiply(C.rightCols(N), B.rightCols(N).transpose(), G);
-    diagonal[0] = forward.diagonal();
-    diagonal[1] = G.diagonal();
-    G.template triangularView<Eigen::Lower>() = forward;
+  template <class T>
+  void multiply_products(const Problem<T>& p) {
+    Matrix<A> products(B.rows(), B.rows());
+    G.setZero(B.rows(), B.rows());
+    for (const int direction : p.directions()) {
+      multiply(p.columns(C, direction), p.columns(B, direction).transpose(), products);
+      diagonal[direction] = products.diagonal();
+      if (direction == 0)
+        G.template triangularView<Eigen::StrictlyLower>() = products;
+      else
+        G.template triangularView<Eigen::StrictlyUpper>() = products;
+    }
   }
 };
 
@@ -200,24 +214,23 @@ void store(const Problem<T>& p, const Matrix<Accumulator<T>>& from, const Chunk&
   for (int64_t i = 0; i < c.length; ++i) copy_row(&from(i, 0), p.P, rows.at(c.row, c.start + i, h));
 }
 
-/// Each direction's half of the columns of m, its rows scaled by factors(direction).
-template <class A, class F>
-void scale_rows(const Matrix<A>& m, F factors, Matrix<A>& scaled) {
-  const int64_t N = m.cols() / 2;
+/// Each direction's columns of m, its rows scaled by factors(direction).
+template <class T, class F>
+void scale_rows(const Problem<T>& p, Matrix<Accumulator<T>>& m, F factors, Matrix<Accumulator<T>>& scaled) {
   scaled.resize(m.rows(), m.cols());
-  for (int direction : {0, 1})
-    scaled.middleCols(direction * N, N) = factors(direction).asDiagonal() * m.middleCols(direction * N, N);
+  for (const int direction : p.directions())
+    p.columns(scaled, direction) = factors(direction).asDiagonal() * p.columns(m, direction);
 }
 
-/// W of one head: decays o G off the diagonal, delta (and without shift both directions) on it.
+/// W of one head: decays o G off the diagonal, delta (and without shift every direction) on it.
 template <class T>
 void fill_matrix(const Problem<T>& p, const Chunk& c, int64_t h, Scratch<Accumulator<T>>& s) {
-  for (int direction : {0, 1}) s.decays.fill(direction, p.steps_of(c, h, direction), p.v.shift);
+  for (const int direction : p.directions()) s.decays.fill(direction, p.steps_of(c, h, direction), p.v.shift);
   s.W = s.decays.scaled.cwiseProduct(s.tile.G);
   if (p.v.delta.defined())
     for (int64_t i = 0; i < c.length; ++i) s.W(i, i) = *View<Accumulator<T>>(p.v.delta).at(c.row, c.start + i, h);
   if (p.v.shift) return;
-  for (int direction : {0, 1})
+  for (const int direction : p.directions())
     s.W.diagonal() += s.tile.diagonal[direction].cwiseProduct(p.steps_of(c, h, direction).dt);
 }
 
