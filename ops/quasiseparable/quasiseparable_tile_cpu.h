@@ -110,19 +110,23 @@ struct Problem {
   }
 };
 
-/// e^sum of log decays, which are never positive. What would be subnormal is 0: it adds nothing and takes long.
+/// What would be subnormal is 0: it adds nothing and takes long.
+template <class A>
+[[gnu::always_inline]] inline A flush(A decay) {
+  constexpr A kLeast = sizeof(A) == 8 ? A(1e-304) : A(1e-35);
+  return decay < kLeast ? A(0) : decay;
+}
+/// e^sum of log decays, which are never positive.
 template <class A>
 [[gnu::always_inline]] inline A decay(A sum) {
-  constexpr A kLeast = sizeof(A) == 8 ? -700 : -80;
-  const A e = math::exp(sum > 0 ? A(0) : sum);
-  return sum < kLeast ? A(0) : e;
+  return flush(math::exp(sum > 0 ? A(0) : sum));
 }
 
 /// What the heads of a group share.
 template <class A>
 struct GroupTile {
-  Matrix<A> B, C;  ///< [length, width()] as the rows see them: forward columns first; 0 where C reads nothing
-  Matrix<A> G;     ///< C_i . B_j of the direction that (i, j) belongs to, 0 if there is none
+  Matrix<A> B, C;         ///< [length, width()] as the rows see them: forward columns first; 0 where C reads nothing
+  Matrix<A> G;            ///< C_i . B_j of the direction that (i, j) belongs to, 0 if there is none
   Vector<A> diagonal[2];  ///< C_i . B_i, which belongs to both
 
   template <class T>
@@ -155,31 +159,33 @@ struct GroupTile {
   }
 };
 
-/// Of one head: scaled_ij = decay from j to what row i reads, times dt_j; plain_ij: without dt_j; diagonals 0. The sums
-/// start anew in every column, so no difference of long sums is taken.
+/// Of one head: scaled_ij = decay from j to what row i reads, times dt_j; plain_ij: without dt_j; diagonals 0. The
+/// products start anew in every column, so nothing is divided and no difference of long sums is taken.
 template <class A>
 struct Decays {
   Matrix<A> plain, scaled;
-  Vector<A> sum;
+  Vector<A> step, carried;  ///< decay of each token; decay from each token to what the row at hand reads
 
   void resize(int64_t length) {
     plain.setZero(length, length);
     scaled.setZero(length, length);
-    sum.resize(length);
+    step.resize(length);
+    carried.resize(length);
   }
 
-  /// The triangle of one direction. Rows in the order of the walk: each adds one decay to the sums of those before it.
+  /// The triangle of one direction. Rows in the order of the walk: each adds one step to the decays of those before it.
   void fill(int direction, const Steps<A>& s, int64_t shift) {
-    const Walk walk{direction, sum.size()};
-    sum.setZero();
+    const Walk walk{direction, step.size()};
+    for (int64_t j = 0; j < walk.length; ++j) step[j] = decay(s.log_decay[j]);
+    carried.setOnes();
     for (int64_t k = 1; k < walk.length; ++k) {
-      const int64_t read = k - shift, i = walk.at(k);
-      sum.segment(walk.begin(read), read).array() += s.log_decay[walk.at(read)];
-      const int64_t begin = walk.begin(k), end = begin + k;
-      A *row = &plain(i, 0), *scaled_row = &scaled(i, 0);
-      for (int64_t j = begin; j < end; ++j) {
-        row[j] = decay(sum[j]);
-        scaled_row[j] = row[j] * s.dt[j];
+      const int64_t read = k - shift, first_read = walk.begin(read), first = walk.begin(k);
+      const A next = step[walk.at(read)];
+      for (int64_t j = first_read; j < first_read + read; ++j) carried[j] = flush(carried[j] * next);
+      A *row = &plain(walk.at(k), 0), *scaled_row = &scaled(walk.at(k), 0);
+      for (int64_t j = first; j < first + k; ++j) {
+        row[j] = carried[j];
+        scaled_row[j] = carried[j] * s.dt[j];
       }
     }
   }
