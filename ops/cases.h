@@ -53,5 +53,6 @@ std::vector<OpCase> norm_cases();
 std::vector<OpCase> quasiseparable_cases();
 std::vector<OpCase> reduce_cases();
 std::vector<OpCase> scan_cases();
+std::vector<OpCase> softmax_cases();
 
 }  // namespace matmix

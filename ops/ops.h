@@ -15,3 +15,4 @@
 #include "ops/quasiseparable/quasiseparable.h"
 #include "ops/reduce/reduce.h"
 #include "ops/scan/scan.h"
+#include "ops/softmax/softmax.h"

@@ -1,14 +1,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops/elementwise/vector_math.h"
 #include "ops/reduce/reduce_kernels.h"
+#include "ops/reduce/row_cpu.h"
 #include "tensor/parallel.h"
 
 namespace matmix::cpu {
 namespace {
-
-constexpr int64_t kLanes = 32;  // interleaved partial results, so that the loop over them vectorises
 
 /// Calls f(r) for every row; `cost` is that of an element.
 template <class F>
@@ -18,37 +16,6 @@ void for_rows(int64_t R, int64_t n, int64_t cost, F&& f) {
   parallel_for((R + rows - 1) / rows, R * n * cost, [&](int64_t unit) {
     for (int64_t r = unit * rows; r < std::min(R, (unit + 1) * rows); ++r) f(r);
   });
-}
-
-/// The larger one; NaN if either is.
-template <class A>
-A larger(A a, A b) {
-  return a > b || a != a ? a : b;
-}
-
-template <class A, class T>
-A max_of(const T* x, int64_t n) {
-  A lanes[kLanes];
-  std::fill_n(lanes, kLanes, static_cast<A>(x[0]));
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] = larger(static_cast<A>(x[i + lane]), lanes[lane]);
-  for (; i < n; ++i) lanes[0] = larger(static_cast<A>(x[i]), lanes[0]);
-  A m = lanes[0];
-  for (const A lane : lanes) m = larger(lane, m);
-  return m;
-}
-
-/// sum exp(x - m).
-template <class A, class T>
-A sum_exp(const T* x, int64_t n, A m) {
-  A lanes[kLanes] = {}, sum = 0;
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += math::exp(static_cast<A>(x[i + lane]) - m);
-  for (; i < n; ++i) lanes[i % kLanes] += math::exp(static_cast<A>(x[i]) - m);
-  for (const A lane : lanes) sum += lane;
-  return sum;
 }
 
 }  // namespace
