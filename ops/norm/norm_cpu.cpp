@@ -46,10 +46,15 @@ void times_silu(int64_t D, const X* __restrict__ gate, A* __restrict__ u) {
   for (int64_t j = 0; j < D; ++j) u[j] *= Silu::value(static_cast<A>(gate[j]));
 }
 
-/// dgate = d value silu'(gate), value a function of the column.
+/// dgate = d value silu'(gate), value a function of the column; d *= silu(gate).
 template <class A, class X, class F>
-void gate_gradient(int64_t D, const X* __restrict__ gate, const A* __restrict__ d, F value, X* __restrict__ dgate) {
-  for (int64_t j = 0; j < D; ++j) dgate[j] = static_cast<X>(d[j] * value(j) * Silu::slope(static_cast<A>(gate[j])));
+void pass_gate(int64_t D, const X* __restrict__ gate, F value, A* __restrict__ d, X* __restrict__ dgate) {
+  if (!dgate) return times_silu(D, gate, d);
+  for (int64_t j = 0; j < D; ++j) {
+    const A g = static_cast<A>(gate[j]), s = math::sigmoid(g);
+    dgate[j] = static_cast<X>(d[j] * value(j) * (s + g * s * (1 - s)));
+    d[j] *= g * s;
+  }
 }
 
 /// What one row needs, in the letters of the header.
@@ -132,25 +137,20 @@ struct BackwardRow {
   /// y = v silu(gate).
   void pass_gate_after(int64_t i, const X* __restrict__ gate, const A* __restrict__ n, A* __restrict__ d) const {
     const A* __restrict__ weight = t.weight.data<A>();
-    const A* __restrict__ bias = vector<A>(t.bias);
-    if (X* const dgate = row<X>(t.dgate, i)) {
-      if (bias)
-        gate_gradient(
-            D, gate, d, [=](int64_t j) { return n[j] * weight[j] + bias[j]; }, dgate);
-      else
-        gate_gradient(
-            D, gate, d, [=](int64_t j) { return n[j] * weight[j]; }, dgate);
-    }
-    times_silu(D, gate, d);
+    X* const dgate = row<X>(t.dgate, i);
+    if (const A* __restrict__ bias = vector<A>(t.bias))
+      pass_gate(
+          D, gate, [=](int64_t j) { return n[j] * weight[j] + bias[j]; }, d, dgate);
+    else
+      pass_gate(
+          D, gate, [=](int64_t j) { return n[j] * weight[j]; }, d, dgate);
   }
 
   /// u = x silu(gate).
   void pass_gate_before(int64_t i, const X* __restrict__ gate, A* __restrict__ d) const {
     const U* __restrict__ x = row<U>(t.u, i);
-    if (X* const dgate = row<X>(t.dgate, i))
-      gate_gradient(
-          D, gate, d, [=](int64_t j) { return static_cast<A>(x[j]); }, dgate);
-    times_silu(D, gate, d);
+    pass_gate(
+        D, gate, [=](int64_t j) { return static_cast<A>(x[j]); }, d, row<X>(t.dgate, i));
   }
 };
 

@@ -233,8 +233,10 @@ template <class T>
 void fill_matrix(const Problem<T>& p, const Chunk& c, int64_t h, Scratch<Accumulator<T>>& s) {
   for (const int direction : p.directions()) s.decays.fill(direction, p.steps_of(c, h, direction), p.v.shift);
   s.W = s.decays.scaled.cwiseProduct(s.tile.G);
-  if (p.v.delta.defined())
-    for (int64_t i = 0; i < c.length; ++i) s.W(i, i) = *View<Accumulator<T>>(p.v.delta).at(c.row, c.start + i, h);
+  if (p.v.delta.defined()) {
+    const View<Accumulator<T>> delta(p.v.delta);
+    for (int64_t i = 0; i < c.length; ++i) s.W(i, i) = *delta.at(c.row, c.start + i, h);
+  }
   if (p.v.shift) return;
   for (const int direction : p.directions())
     s.W.diagonal() += s.tile.diagonal[direction].cwiseProduct(p.steps_of(c, h, direction).dt);
