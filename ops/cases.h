@@ -46,13 +46,16 @@ std::vector<OpCase> cross_entropy_cases();
 std::vector<OpCase> dropout_cases();
 std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> embedding_cases();
+std::vector<OpCase> gather_cases();
 std::vector<OpCase> layout_cases();
 std::vector<OpCase> linear_cases();
+std::vector<OpCase> low_rank_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> norm_cases();
 std::vector<OpCase> quasiseparable_cases();
 std::vector<OpCase> reduce_cases();
 std::vector<OpCase> scan_cases();
 std::vector<OpCase> softmax_cases();
+std::vector<OpCase> topk_cases();
 
 }  // namespace matmix
