@@ -3,6 +3,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "experiments/commit.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
 
