@@ -5,14 +5,12 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/json_line.h"
+#include "experiments/tolerance.h"
 #include "ops/cases.h"
 #include "tensor/transfer.h"
 
 namespace matmix::experiments {
 namespace {
-
-/// What every op promises: max |analytic - numeric| / max |numeric|.
-constexpr double kAllowed = 1e-8;
 
 /// The cases of the named ops, all without names; Error naming the known ops.
 std::vector<OpCase> chosen_cases(const std::vector<std::string>& ops) {
@@ -66,7 +64,7 @@ int run_gradcheck(const GradcheckCommandOptions& options) {
   std::string worst_op = "none";
   for (const OpCase& c : chosen_cases(options.ops)) {
     for (const GradError& e : check(c, device)) {
-      const bool pass = e.error <= kAllowed;  // a NaN is no pass
+      const bool pass = e.error <= kGradcheck;  // a NaN is no pass
       print(e, pass, options.global.json);
       ++arguments;
       failed += !pass;
@@ -76,8 +74,8 @@ int run_gradcheck(const GradcheckCommandOptions& options) {
     }
   }
   if (!options.global.json)
-    fmt::print("{} arguments on {}, {} above {:g}; worst {:.2e} ({})\n", arguments, to_string(device), failed, kAllowed,
-               worst, worst_op);
+    fmt::print("{} arguments on {}, {} above {:g}; worst {:.2e} ({})\n", arguments, to_string(device), failed,
+               kGradcheck, worst, worst_op);
   return failed == 0 ? 0 : 1;
 }
 

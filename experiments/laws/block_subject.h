@@ -14,6 +14,7 @@ class BlockSubject {
   BlockSubject(const Setting& setting, int64_t max_len);
 
   const mixers::MixerBlock& block() const { return *block_; }
+  mixers::MixerBlock& block() { return *block_; }
   const nn::ParameterStore& store() const { return *store_; }
   /// A batch [2, L, d_model], a leaf.
   Var input(int64_t L, const std::string& use) const;

@@ -42,10 +42,13 @@ void check_twins(const Setting& setting, LawBook& book);
 void check_layouts(const Setting& setting, LawBook& book);
 void check_linear(const Setting& setting, LawBook& book);
 void check_causal(const Setting& setting, LawBook& book);
-void check_facts(const Setting& setting, LawBook& book);
+void check_scale(const Setting& setting, LawBook& book);
 void check_ranks(const Setting& setting, LawBook& book);
-void check_parameters(const Setting& setting, LawBook& book);
 void check_repeatable(const Setting& setting, LawBook& book);
 void check_devices(const Setting& setting, LawBook& book);
+// Of the block around the mixer.
+void check_facts(const Setting& setting, LawBook& book);
+void check_parameters(const Setting& setting, LawBook& book);
+void check_initial(const Setting& setting, LawBook& book);
 
 }  // namespace matmix::experiments

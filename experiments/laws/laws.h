@@ -8,8 +8,9 @@
 
 namespace matmix::experiments {
 
-/// Where streams come from in a trial: token by token, or from a learned table of positions.
-enum class SourceKind { kProjected, kTable };
+/// Where streams come from in a trial: token by token, from a learned table of positions, or from a function of the
+/// position. To the mixer alone the last two are one, so the third is tried in the block only.
+enum class SourceKind { kProjected, kTable, kGenerated };
 std::string_view to_string(SourceKind source);
 
 /// The worst case of one law for one mixer, source of coefficients, dtype and device.
@@ -28,7 +29,7 @@ struct LawResult {
 };
 
 struct LawOptions {
-  std::vector<SourceKind> sources{SourceKind::kProjected, SourceKind::kTable};
+  std::vector<SourceKind> sources{SourceKind::kProjected, SourceKind::kTable, SourceKind::kGenerated};
   std::vector<DType> dtypes{DType::F64, DType::F32, DType::BF16};
   std::vector<Device> devices{kCpu};
   bool exhaustive = false;  ///< every length, not a choice of them
@@ -40,16 +41,15 @@ const std::vector<mixers::MixerRow>& law_rows();
 /// The rows of these mixers with their variants, all without names; Error naming the known ones.
 std::vector<mixers::MixerRow> law_rows(const std::vector<std::string>& names);
 
-// What the laws say, for a mixer given its streams (and, where said, the block around it):
-//   value, gradient     fast == explicit; BF16: at most twice as far from F64 as the explicit form in BF16 is
-//   padding, packing    neither side, amount nor content (NaN) of padding matters; packed == apart; 0 at padding
-//   linear, causal      in v given the streams; zero above the diagonal exactly if promised
-//   data_dependent, sequence_aligned, extendable     hold exactly if promised (the first and last: of the block)
-//   rank, rank_tight    of the off-diagonal blocks: never more than promised, and that much is reached
-//   parameters          of the block: every one receives a gradient at L = 3
-//   repeatable          same bits twice and for 1, 2 and 3 threads
-//   devices             CUDA == CPU
-/// Measures them all; `done` (if any) is called after each combination of source, dtype and device.
+/// One law: its name, and what it says of a mixer given its streams, or (where said) of the block around it.
+struct Law {
+  std::string name, says;
+};
+/// Every law that check_laws() can report, in the order of its measurement.
+const std::vector<Law>& laws();
+
+/// Measures them all: for each law, source, dtype and device the worst case. A mixer without streams has one source.
+/// `done` (if any) is called after each combination of source, dtype and device.
 std::vector<LawResult> check_laws(const mixers::MixerRow& row, const LawOptions& options = {},
                                   const std::function<void(const std::vector<LawResult>&)>& done = {});
 

@@ -1,5 +1,4 @@
-// Laws on what a mixer says of its matrix: linearity, causality, the three facts, the ranks.
-#include <Eigen/SVD>
+// Laws on what a mixer says of its matrix: linearity, causality, scales, the three facts.
 #include <cmath>
 #include <optional>
 
@@ -7,38 +6,13 @@
 #include "experiments/compare.h"
 #include "experiments/laws/block_subject.h"
 #include "experiments/laws/law_book.h"
+#include "experiments/laws/matrices.h"
+#include "experiments/tolerance.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix::experiments {
 namespace {
-
-/// A change smaller than this is rounding.
-constexpr double kChange = 1e-9;
-/// A singular value below this share of the largest is none.
-constexpr double kRankCut = 1e-10;
-
-using Matrix = Eigen::MatrixXd;
-
-/// The matrices of all heads and rows of a batch, one by one.
-std::vector<Matrix> matrices_of(const Tensor& M) {
-  const std::vector<double> values = to_vector<double>(M);
-  const int64_t L = M.dim(-1), size = L * L;
-  std::vector<Matrix> all;
-  for (int64_t at = 0; size > 0 && at < static_cast<int64_t>(values.size()); at += size)
-    all.push_back(Eigen::Map<const Eigen::Matrix<double, -1, -1, Eigen::RowMajor>>(values.data() + at, L, L));
-  return all;
-}
-
-Subject exact_subject(const Setting& setting, int64_t L) {
-  return Subject(setting, {.state = 3, .groups = 2, .qk_dim = 3, .max_len = L, .Q = 8});
-}
-
-/// How far b is from a multiple of a, as a share of a.
-double distance_up_to_factor(const Eigen::VectorXd& a, const Eigen::VectorXd& b) {
-  if (a.norm() == 0) return b.norm();
-  return (b - a.dot(b) / a.squaredNorm() * a).norm() / a.norm();
-}
 
 /// The same tokens with the streams behind token `last` of every sequence drawn anew.
 Tokens with_another_future(const Subject& subject, Tokens tokens, int64_t last) {
@@ -55,6 +29,32 @@ Tokens with_another_future(const Subject& subject, Tokens tokens, int64_t last) 
   return tokens;
 }
 
+/// The first n tokens of one sequence.
+Tokens first_tokens(Tokens tokens, int64_t n) {
+  const auto cut = [n](const Tensor& x) { return contiguous(x.narrow(0, 0, n)); };
+  for (NamedTensor& s : tokens.streams)
+    if (s.per_token) s.value = cut(s.value);
+  return {{n}, tokens.streams, cut(tokens.v), cut(tokens.dy)};
+}
+
+/// The same with streams of 0 behind the first n tokens or positions.
+Tokens silent_behind(Tokens tokens, int64_t n) {
+  for (NamedTensor& s : tokens.streams) {
+    const int axis = s.per_token ? 0 : 1;
+    s.value = clone(s.value);
+    fill(s.value.narrow(axis, n, s.value.dim(axis) - n), 0);
+  }
+  return tokens;
+}
+
+/// How far the start of a longer row is from a row; up to a factor if both are normalised to the same sum.
+double change_of_row(const Eigen::VectorXd& row, const Eigen::VectorXd& longer) {
+  const Eigen::VectorXd start = longer.head(row.size());
+  const double size = row.norm() > 0 ? row.norm() : 1;
+  const bool same_sum = std::abs(row.sum() - longer.sum()) <= kChange * row.cwiseAbs().sum();
+  return same_sum ? distance_up_to_factor(row, start) : (start - row).norm() / size;
+}
+
 /// The largest change of M[:i+1, :i+1], up to a factor a row, when streams behind token i change.
 double influence_of_future(const Subject& subject, int64_t L) {
   const Tokens tokens = subject.draw_tokens({L});
@@ -68,37 +68,6 @@ double influence_of_future(const Subject& subject, int64_t L) {
         worst = std::max(worst, distance_up_to_factor(before[m].row(row).head(i + 1), after[m].row(row).head(i + 1)));
   }
   return worst;
-}
-
-/// Rows and columns scaled towards length 1, so that decays do not hide small parts; rows of zeros stay.
-Matrix equilibrated(Matrix block) {
-  for (int sweep = 0; sweep < 4; ++sweep) {
-    for (auto row : block.rowwise())
-      if (const double n = row.norm(); n > 0) row /= n;
-    for (auto column : block.colwise())
-      if (const double n = column.norm(); n > 0) column /= n;
-  }
-  return block;
-}
-
-/// Singular values of a block as shares of the largest; none for a block of zeros.
-Eigen::VectorXd spectrum(const Matrix& block) {
-  if (block.norm() == 0) return {};
-  const Eigen::VectorXd s = Eigen::JacobiSVD<Matrix>(equilibrated(block)).singularValues();
-  return s / s(0);
-}
-
-/// Both laws of one promise: over all blocks M[k+1:, :k+1], never more than `promised`, and that much for one.
-void check_rank(const std::vector<Matrix>& matrices, int64_t promised, const char* side, LawBook& book) {
-  int64_t reached = 0;
-  for (const Matrix& M : matrices) {
-    for (int64_t k = 0; k + 1 < M.rows(); ++k) {
-      const Eigen::VectorXd s = spectrum(M.block(k + 1, 0, M.rows() - k - 1, k + 1));
-      book.add("rank", s.size() > promised ? s(promised) : 0, kRankCut, text(side, " the diagonal, cut ", k));
-      reached = std::max<int64_t>(reached, (s.array() > kRankCut).count());
-    }
-  }
-  book.add("rank_tight", reached >= promised, text("rank ", reached, " ", side, " the diagonal, promised ", promised));
 }
 
 }  // namespace
@@ -127,8 +96,8 @@ void check_linear(const Setting& setting, LawBook& book) {
       difference += (yboth[i] - want) * (yboth[i] - want);
       size += ya[i] * ya[i] + 4 * yb[i] * yb[i] + r[i] * r[i];
     }
-    book.add("linear", size > 0 ? std::sqrt(difference / size) : 0,
-             rounding_tolerance(setting.dtype, static_cast<double>(L)), where_of(L, 8, "full"));
+    book.add("linear", size > 0 ? std::sqrt(difference / size) : 0, tolerance(setting.dtype, static_cast<double>(L)),
+             where_of(L, 8, "full"));
   }
 }
 
@@ -143,12 +112,26 @@ void check_causal(const Setting& setting, LawBook& book) {
   book.add("causal", causal ? above : above == 0, 0,
            causal ? "share of M above the diagonal" : "M has nothing above the diagonal but does not promise it");
   if (!causal) return;
-  const Tensor before = product(subject, tokens, full_layout({L}));
+  const Tensor before = product(subject, tokens, full_layout({L})).narrow(0, 0, past);
+  book.add("truncation", relative_error(product(subject, first_tokens(tokens, past), full_layout({past})), before),
+           tolerance(setting.dtype, static_cast<double>(before.numel())), text("the first ", past, " of ", L));
   tokens.v = clone(tokens.v);
   fill(tokens.v.narrow(0, past, L - past), 1e3);
-  const Tensor after = product(subject, tokens, full_layout({L}));
-  book.add("causal", relative_error(after.narrow(0, 0, past), before.narrow(0, 0, past)), 0,
+  book.add("causal", relative_error(product(subject, tokens, full_layout({L})).narrow(0, 0, past), before), 0,
            "the fast form, when v behind a token changes");
+}
+
+void check_scale(const Setting& setting, LawBook& book) {
+  if (setting.dtype != DType::F64) return;
+  const int64_t L = 7, longer = 20;
+  const Subject subject = small_subject(setting, longer);
+  const Tokens tokens = silent_behind(subject.draw_tokens({longer}), L);
+  const auto whole = matrices_of(subject.matrix(tokens, full_layout({longer})));
+  const auto alone = matrices_of(subject.matrix(first_tokens(tokens, L), full_layout({L})));
+  for (size_t m = 0; m < alone.size(); ++m)
+    for (int64_t i = 0; i < L; ++i)
+      book.add("scale", change_of_row(alone[m].row(i), whole[m].row(i)), kChange,
+               text("row ", i, " of L=", L, " and L=", longer));
 }
 
 void check_facts(const Setting& setting, LawBook& book) {
@@ -162,7 +145,7 @@ void check_facts(const Setting& setting, LawBook& book) {
            text("M changes by ", change, " with the input, promised ", block.data_dependent()));
 
   if (setting.source == SourceKind::kProjected) {
-    const Subject mixer = exact_subject(setting, L);
+    const Subject mixer = small_subject(setting, L);
     const double future = influence_of_future(mixer, L);
     const bool promised = mixer.mixer().traits().sequence_aligned;
     book.add("sequence_aligned", (future <= kChange) == promised,
@@ -177,17 +160,6 @@ void check_facts(const Setting& setting, LawBook& book) {
   }
   book.add("extendable", extends == block.extendable(),
            text(extends ? "takes" : "refuses", " L=", 3 * L, " after max_len ", L, ", promised ", block.extendable()));
-}
-
-void check_ranks(const Setting& setting, LawBook& book) {
-  if (setting.dtype != DType::F64) return;
-  const int64_t L = 20;
-  const Subject subject = exact_subject(setting, L);
-  const mixers::Traits traits = subject.mixer().traits();
-  std::vector<Matrix> matrices = matrices_of(subject.matrix(subject.draw_tokens({L}), full_layout({L})));
-  if (traits.rank_below) check_rank(matrices, *traits.rank_below, "below", book);
-  for (Matrix& M : matrices) M.transposeInPlace();
-  if (traits.rank_above) check_rank(matrices, *traits.rank_above, "above", book);
 }
 
 }  // namespace matmix::experiments

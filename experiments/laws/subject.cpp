@@ -68,8 +68,9 @@ std::unique_ptr<Subject> Subject::oracle() const {
 Tokens Subject::draw_tokens(const std::vector<int64_t>& lengths) const {
   int64_t T = 0;
   for (const int64_t n : lengths) T += n;
+  // Other numbers for another T, so that cases are independent.
   const auto values = [&](const Shape& shape, const std::string& use) {
-    return draw(shape, setting_.dtype, setting_.seed, use);
+    return draw(shape, setting_.dtype, setting_.seed, text(use, " of ", T));
   };
   const auto [D, H, P] = kLawShape;
   Tokens tokens{lengths, {}, values({T, H, P}, "v"), values({T, H * mixer_->traits().copies, P}, "dy")};

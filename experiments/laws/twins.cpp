@@ -6,27 +6,16 @@
 
 #include "experiments/compare.h"
 #include "experiments/laws/law_book.h"
+#include "experiments/tolerance.h"
 #include "tensor/parallel.h"
 #include "tensor/transfer.h"
 
 namespace matmix::experiments {
 namespace {
 
-/// A BF16 result may be this many times as far from F64 as the explicit form in BF16 is, and one rounding more.
-constexpr double kBf16Slack = 2;
-/// The error of so few numbers is luck, so there a fixed share is allowed too.
-constexpr int64_t kFewNumbers = 64;
-
-/// What is allowed to a BF16 result, where the explicit form in BF16 gave `plain` instead of `want`.
-double bf16_tolerance(const Tensor& plain, const Tensor& want) {
-  const std::vector<double> values = to_vector<double>(want);
-  const bool few = std::ranges::count_if(values, [](double x) { return x != 0; }) < kFewNumbers;
-  return kBf16Slack * relative_error(plain, want) + (few ? rounding_tolerance(DType::BF16, 1) : 0x1p-8);
-}
-
 /// Rounding grows with the longest sum: a parameter's gradient sums over all elements of v.
 double tolerance_of(const Setting& setting, const Tokens& tokens) {
-  return rounding_tolerance(setting.dtype, static_cast<double>(tokens.v.numel()));
+  return tolerance(setting.dtype, static_cast<double>(tokens.v.numel()));
 }
 
 /// Calls f(name, of a, of b, ...) for the result and every gradient of evaluations of the same tokens.
@@ -36,6 +25,8 @@ void for_each_part(F&& f, const Evaluation& first, const More&... more) {
   for (size_t i = 0; i < first.gradients.size(); ++i)
     f("d " + first.gradients[i].name, first.gradients[i].value, more.gradients[i].value...);
 }
+
+const char* law_of(const std::string& part) { return part == "y" ? "value" : "gradient"; }
 
 void add_comparison(LawBook& book, const std::string& law, const Evaluation& got, const Evaluation& want,
                     double tolerance, const std::string& where) {
@@ -56,6 +47,40 @@ std::vector<std::pair<std::vector<int64_t>, Layout>> twin_layouts(int64_t L, boo
   return layouts;
 }
 
+/// BF16 results of many cases, end to end as one vector: the error of a few numbers is luck, that of many is not.
+class Bf16Twins {
+ public:
+  void add(const std::string& part, const Tensor& got, const Tensor& plain, const Tensor& want) {
+    Sums& sums = sums_of(part);
+    const auto a = to_vector<double>(got), b = to_vector<double>(plain), c = to_vector<double>(want);
+    for (size_t i = 0; i < c.size(); ++i) {
+      sums.fast += (a[i] - c[i]) * (a[i] - c[i]);
+      sums.plain += (b[i] - c[i]) * (b[i] - c[i]);
+      sums.size += c[i] * c[i];
+    }
+  }
+  void write(LawBook& book, const std::string& where) const {
+    for (const Sums& s : all_) {
+      const double size = s.size > 0 ? s.size : 1;
+      book.add(law_of(s.part), std::sqrt(s.fast / size), kBf16Share * std::sqrt(s.plain / size) + kBf16Rounding,
+               text(where, ", ", s.part));
+    }
+  }
+
+ private:
+  struct Sums {
+    std::string part;
+    double fast = 0, plain = 0, size = 0;  ///< squared
+  };
+  Sums& sums_of(const std::string& part) {
+    const auto known = std::ranges::find(all_, part, &Sums::part);
+    return known == all_.end() ? all_.emplace_back(Sums{part}) : *known;
+  }
+
+  std::vector<Sums> all_;
+};
+
+/// Fast against explicit for one chunk length.
 class Twins {
  public:
   Twins(const Setting& setting, const Sweep& sweep, LawBook& book)
@@ -65,31 +90,38 @@ class Twins {
         subject_(setting, law_sizes(sweep.Q, sweep.max_len())),
         oracle_(subject_.oracle()) {}
 
-  void check(int64_t L) {
-    for (const auto& [lengths, layout] : twin_layouts(L, setting_.exhaustive)) {
-      const Tokens tokens = subject_.draw_tokens(lengths);
-      const std::string where = where_of(L, sweep_.Q, layout.name);
-      const Evaluation fast = evaluate(subject_, tokens, layout, Form::kFast);
-      const Evaluation truth = evaluate(*oracle_, tokens, layout, Form::kExplicit);
-      const Evaluation plain =
-          setting_.dtype == DType::BF16 ? evaluate(subject_, tokens, layout, Form::kExplicit) : truth;
-      for_each_part(
-          [&](const std::string& part, const Tensor& got, const Tensor& want, const Tensor& rounded) {
-            const double tolerance =
-                setting_.dtype == DType::BF16 ? bf16_tolerance(rounded, want) : tolerance_of(setting_, tokens);
-            book_.add(part == "y" ? "value" : "gradient", relative_error(got, want), tolerance,
-                      part == "y" ? where : where + ", " + part);
-          },
-          fast, truth, plain);
-    }
+  void check() {
+    for (const int64_t L : sweep_.lengths)
+      for (const auto& [lengths, layout] : twin_layouts(L, setting_.exhaustive)) check(L, lengths, layout);
+    bf16_.write(book_, text("Q=", sweep_.Q, " all L and layouts"));
   }
 
  private:
+  void check(int64_t L, const std::vector<int64_t>& lengths, const Layout& layout) {
+    const Tokens tokens = subject_.draw_tokens(lengths);
+    const Evaluation fast = evaluate(subject_, tokens, layout, Form::kFast);
+    const Evaluation truth = evaluate(*oracle_, tokens, layout, Form::kExplicit);
+    if (setting_.dtype == DType::BF16) {
+      const Evaluation plain = evaluate(subject_, tokens, layout, Form::kExplicit);
+      for_each_part([&](const auto& part, const Tensor& got, const Tensor& rounded,
+                        const Tensor& want) { bf16_.add(part, got, rounded, want); },
+                    fast, plain, truth);
+      return;
+    }
+    for_each_part(
+        [&](const std::string& part, const Tensor& got, const Tensor& want) {
+          book_.add(law_of(part), relative_error(got, want), tolerance_of(setting_, tokens),
+                    where_of(L, sweep_.Q, layout.name) + ", " + part);
+        },
+        fast, truth);
+  }
+
   Setting setting_;
   Sweep sweep_;
   LawBook& book_;
   Subject subject_;
   std::unique_ptr<Subject> oracle_;
+  Bf16Twins bf16_;
 };
 
 /// NaN in every layout of padding, and a batch of nothing else, against each sequence alone.
@@ -119,10 +151,7 @@ Evaluation on_threads(int threads, const std::function<Evaluation()>& f) {
 }  // namespace
 
 void check_twins(const Setting& setting, LawBook& book) {
-  for (const Sweep& sweep : sweeps(setting.exhaustive)) {
-    Twins twins(setting, sweep, book);
-    for (const int64_t L : sweep.lengths) twins.check(L);
-  }
+  for (const Sweep& sweep : sweeps(setting.exhaustive)) Twins(setting, sweep, book).check();
 }
 
 void check_layouts(const Setting& setting, LawBook& book) {

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "experiments/tolerance.h"
 #include "tensor/create.h"
-#include "tests/support/tolerance.h"
 
 using namespace matmix;
 using namespace matmix::experiments;
@@ -25,7 +25,9 @@ TEST_CASE("same bits tells the zeros apart and sees the dtype") {
   CHECK_FALSE(same_bits(from_vector<double>({1}), from_vector<float>({1})));
 }
 
-TEST_CASE("laws allow what the tests of ops allow") {
-  for (const DType dtype : {DType::F64, DType::F32, DType::BF16})
-    for (const double n : {0.0, 1.0, 1000.0}) CHECK(rounding_tolerance(dtype, n) == testing::tolerance(dtype, n));
+TEST_CASE("the tolerance grows with what is stored, and with the root of what is summed") {
+  CHECK(tolerance(DType::F64) == 16 * 0x1p-52);
+  CHECK(tolerance(DType::F32, 100) == 88 * 0x1p-23);
+  CHECK(tolerance(DType::BF16, 100) == 8 * 0x1p-8 + 80 * 0x1p-23);
+  CHECK(tolerance(DType::F32, 0) == tolerance(DType::F32, 1));
 }
