@@ -11,7 +11,7 @@ namespace matmix::mixers {
 
 /// Numbers that a registered mixer is made with; each class reads what it needs.
 struct MixerSizes {
-  int64_t state = 16;     ///< N
+  int64_t state = 16;     ///< N; the projected length of linformer
   int64_t groups = 1;     ///< G
   int64_t qk_dim = 16;    ///< width of q and k a head
   int64_t max_len = 512;  ///< for classes with a fixed size, and scales

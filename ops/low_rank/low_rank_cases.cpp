@@ -21,7 +21,11 @@ std::vector<OpCase> low_rank_cases() {
   };
   const Runs runs = Runs::of(2, 7, {{0, 1, 3}, {0, 4, 1}, {1, 0, 2}, {1, 2, 5}});
   return {
-      {.op = "low_rank", .arguments = arguments(2, 2, 5, -2), .function = product({.scale = 0.5}), .terms = 40},
+      {.op = "low_rank",
+       .variant = "whole rows",
+       .arguments = arguments(2, 2, 5, -2),
+       .function = product({.scale = 0.5}),
+       .terms = 40},
       {.op = "low_rank",
        .variant = "one row of streams, normalised",
        .arguments = arguments(2, 1, 4, 0.2),

@@ -29,12 +29,14 @@ Outcome run_program(const std::string& arguments) {
   return outcome;
 }
 
-/// The status is 2 and the output one line: "matmix: <sentence>".
+/// The status is 2 and the output one line: "matmix: <sentence>". A sentence that ends in "..." may go on.
 void check_refused(const std::string& arguments, const std::string& sentence) {
   CAPTURE(arguments);
   const Outcome outcome = run_program(arguments);
+  const std::string start = "matmix: " + sentence.substr(0, sentence.size() - (sentence.ends_with("...") ? 3 : 0));
   CHECK(outcome.status == 2);
-  CHECK(outcome.output == "matmix: " + sentence + "\n");
+  CHECK(outcome.output.starts_with(start));
+  CHECK(outcome.output.find('\n') == (sentence.ends_with("...") ? outcome.output.size() - 1 : start.size()));
 }
 
 const std::string kReference = MATMIX_ROOT "/tests/reference/";
@@ -65,7 +67,7 @@ TEST_CASE("status 1: a check failed") {
 
 TEST_CASE("status 2: bad usage and bad input, each in one sentence") {
   check_refused("", "A subcommand is required; see matmix --help");
-  check_refused("verify --mixer none", "mixer: 'none' is not known; known are: identity, quasiseparable");
+  check_refused("verify --mixer none", "mixer: 'none' is not known; known are: identity, ...");
   check_refused("replay", "file is required; see matmix --help");
   check_refused("bench dance", "what: dance not in {ops,mixers,block,train}; see matmix --help");
   check_refused("list --device tpu", "device: must be cpu, cuda or cuda:N, got 'tpu'");

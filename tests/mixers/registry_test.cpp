@@ -19,5 +19,6 @@ TEST_CASE("every row makes the mixer it names, names are unique, streams are in 
 }
 
 TEST_CASE("an unknown mixer is an error that lists the known ones") {
-  CHECK_THROWS_WITH_AS(find_mixer("quasi"), "mixer: 'quasi' is not known; known are: identity, quasiseparable", Error);
+  CHECK_THROWS_WITH_AS(find_mixer("quasi"), doctest::Contains("mixer: 'quasi' is not known; known are: identity, "),
+                       Error);
 }
