@@ -57,6 +57,7 @@ std::vector<OpCase> quasiseparable_cases();
 std::vector<OpCase> reduce_cases();
 std::vector<OpCase> scan_cases();
 std::vector<OpCase> softmax_cases();
+std::vector<OpCase> ssd_cases();
 std::vector<OpCase> topk_cases();
 
 }  // namespace matmix

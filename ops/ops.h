@@ -19,4 +19,5 @@
 #include "ops/reduce/reduce.h"
 #include "ops/scan/scan.h"
 #include "ops/softmax/softmax.h"
+#include "ops/ssd/ssd.h"
 #include "ops/topk/topk.h"
