@@ -7,6 +7,8 @@
 
 #include "autograd/backward.h"
 #include "experiments/compare.h"
+#include "mixers/dense.h"
+#include "mixers/low_rank.h"
 #include "mixers/quasiseparable.h"
 #include "nn/parameter_store.h"
 #include "tensor/create.h"
@@ -71,27 +73,52 @@ mixers::BlockOptions block_options(const Reference& r) {
           .bias = r.has_parameter("in_proj.bias")};
 }
 
-std::unique_ptr<MixerBlock> quasiseparable_block(const mixers::BlockOptions& block,
-                                                 const mixers::QuasiseparableMixerOptions& options) {
+/// The same with coefficients from a table, as long as the parameter `table`, where they do not depend on the data.
+mixers::BlockOptions with_source(mixers::BlockOptions block, const Reference& r, const std::string& table) {
+  if (!r.data_dependent()) block.source = mixers::Table{.max_len = r.tensor("param." + table).dim(0)};
+  return block;
+}
+
+template <class M, class Options>
+std::unique_ptr<MixerBlock> block_around(const mixers::BlockOptions& block, const Options& options) {
   return std::make_unique<MixerBlock>(
-      block, [&](const mixers::BlockShape& s) { return std::make_unique<mixers::Quasiseparable>(s, options); });
+      block, [&](const mixers::BlockShape& shape) { return std::make_unique<M>(shape, options); });
 }
 
 std::unique_ptr<MixerBlock> make_hydra(const Reference& r) {
-  return quasiseparable_block(
-      block_options(r),
-      {.groups = r.number("ngroups"), .state = r.number("d_state"), .initial_states = r.has_parameter("init_states")});
+  return block_around<mixers::Quasiseparable>(
+      block_options(r), mixers::QuasiseparableMixerOptions{.groups = r.number("ngroups"),
+                                                           .state = r.number("d_state"),
+                                                           .initial_states = r.has_parameter("init_states")});
 }
 
 /// One group of B and C, shared by both directions; a state of qk_dim for each head. Without data dependence B and C
 /// are a table and the step is the bias alone.
 std::unique_ptr<MixerBlock> make_quasiseparable(const Reference& r) {
-  mixers::BlockOptions block = block_options(r);
-  if (!r.data_dependent()) block.source = mixers::Table{.max_len = r.tensor("param.matrix_mixer.BC").dim(0)};
+  const mixers::BlockOptions block = block_options(r);
   require(block.headdim > 0, "replay", "metadata headdim must be positive, got ", block.headdim);
   const int64_t heads = block.expand * block.d_model / block.headdim;
-  return quasiseparable_block(
-      block, {.state = heads * r.number("qk_dim"), .shared_bc = true, .step_stream = r.data_dependent()});
+  return block_around<mixers::Quasiseparable>(
+      with_source(block, r, "matrix_mixer.BC"),
+      mixers::QuasiseparableMixerOptions{
+          .state = heads * r.number("qk_dim"), .shared_bc = true, .step_stream = r.data_dependent()});
+}
+
+/// All but quasiseparable add v to the product.
+mixers::BlockOptions residual_block(const Reference& r) {
+  mixers::BlockOptions block = block_options(r);
+  block.residual_v = true;
+  return block;
+}
+
+std::unique_ptr<MixerBlock> make_dense(const Reference& r) {
+  return block_around<mixers::Dense>(residual_block(r), r.number("max_seq_len"));
+}
+
+std::unique_ptr<MixerBlock> make_low_rank(const Reference& r) {
+  return block_around<mixers::LowRank>(
+      with_source(residual_block(r), r, "matrix_mixer.q_matrix"),
+      mixers::LowRankMixerOptions{.qk_dim = r.number("qk_dim"), .scale_len = r.number("max_seq_len")});
 }
 
 /// One class of the reference: how its block is made here, and where its parameters go.
@@ -107,6 +134,11 @@ std::vector<NameMap> block_names() {
           {"conv1d.weight", {"conv1d.weight"}},   {"conv1d.bias", {"conv1d.bias"}},
           {"norm.weight", {"norm.weight"}},       {"out_proj.weight", {"out_proj.weight"}},
           {"out_proj.bias", {"out_proj.bias"}}};
+}
+
+/// Of classes with tables of queries and keys.
+std::vector<NameMap> query_key_names() {
+  return {{"matrix_mixer.q_matrix", {"coefficients.q"}}, {"matrix_mixer.k_matrix", {"coefficients.k"}}};
 }
 
 const std::vector<ReferenceKind>& kinds() {
@@ -125,6 +157,8 @@ const std::vector<ReferenceKind>& kinds() {
         {"matrix_mixer.D", {"mixer.D"}},
         {"matrix_mixer.fc_D.weight", {"coefficients.fc_D"}},
         {"matrix_mixer.BC", {"coefficients.B_f", "coefficients.C_f"}}}},
+      {"dense", make_dense, {{"matrix_mixer.M", {"mixer.M"}}}},
+      {"low_rank", make_low_rank, query_key_names()},
   };
   return rows;
 }
