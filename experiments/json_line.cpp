@@ -17,6 +17,10 @@ JsonLine& JsonLine::put(std::string_view key, std::string_view value) { return p
 
 JsonLine& JsonLine::put_double(std::string_view key, double value) { return put_raw(key, Json(value).dump()); }
 
+JsonLine& JsonLine::put(std::string_view key, const std::vector<double>& values) {
+  return put_raw(key, Json(values).dump());
+}
+
 JsonLine& JsonLine::put_raw(std::string_view key, const std::string& json) {
   if (!members_.empty()) members_ += ',';
   members_ += quoted(key);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace matmix::experiments {
 
@@ -21,6 +22,8 @@ class JsonLine {
     else
       return put_raw(key, std::to_string(value));
   }
+  /// A list of numbers, each as above.
+  JsonLine& put(std::string_view key, const std::vector<double>& values);
   JsonLine& put_null(std::string_view key) { return put_raw(key, "null"); }
 
   /// Without a newline.

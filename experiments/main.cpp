@@ -25,6 +25,8 @@ class Program {
     add_replay();
     add_gradcheck();
     add_bench();
+    add_show();
+    add_analyze();
     add_list();
   }
 
@@ -118,6 +120,30 @@ class Program {
     c.add_option("--mixer", o->mixers, "only this one, repeatable")->allow_extra_args(false);
     c.add_option("--config", o->config, "of train");
     c.add_option("--repeats", o->repeats, "samples a figure is the median of")->check(CLI::PositiveNumber);
+  }
+
+  void add_show() {
+    const auto o = std::make_shared<ShowOptions>();
+    CLI::App& c = add("show", "Pictures of a mixer's matrix: entries, ranks, explicit against fast", run_show, o);
+    c.add_option("--mixer", o->mixer, "its name")->required();
+    c.add_option("--length", o->length, "L, tokens")->check(CLI::Range(1, 512))->capture_default_str();
+    c.add_option("--state", o->state, "N, and the width of q and k")->check(CLI::Range(1, 512))->capture_default_str();
+    c.add_option("--heads", o->heads, "H")->check(CLI::Range(1, 64))->capture_default_str();
+    c.add_flag("--print", o->print, "draw in the terminal (done anyway without --out)");
+    c.add_option("--out", o->out, "new folder for matrix.png, ranks.png, difference.png, matrix_HEAD.npy");
+  }
+
+  void add_analyze() {
+    const auto o = std::make_shared<AnalyzeOptions>();
+    CLI::App& c = add("analyze", "Structure of a square matrix: ranks of its blocks, displacement", run_analyze, o);
+    c.add_option("file", o->file, ".npy, [L, L]")->required();
+    c.add_option("--tolerance", o->tolerance, "share of a singular value that counts (1e-11; 1e-4 for F32)")
+        ->check(CLI::PositiveNumber);
+    c.add_option("--scale", o->scale, "what is negligible: beside neighbouring 'entries' or in the whole 'matrix'")
+        ->check(CLI::IsMember({"entries", "matrix"}))
+        ->capture_default_str();
+    c.add_flag("--print", o->print, "draw the matrix and its rank map in the terminal");
+    c.add_option("--out", o->out, "new folder for matrix.png and ranks.png");
   }
 
   void add_list() {

@@ -60,6 +60,23 @@ struct BenchOptions {
   Global global;
 };
 
+struct ShowOptions {
+  std::string mixer;
+  int64_t length = 32, state = 8, heads = 1;
+  bool print = false;  ///< in the terminal too; done anyway if `out` is empty
+  std::string out;     ///< folder for the pictures
+  Global global;
+};
+
+struct AnalyzeOptions {
+  std::string file;               ///< .npy
+  double tolerance = 0;           ///< 0: that of the file's dtype
+  std::string scale = "entries";  ///< entries or matrix: what is negligible
+  bool print = false;             ///< pictures in the terminal
+  std::string out;                ///< folder for the pictures
+  Global global;
+};
+
 struct ListOptions {
   Global global;
 };
@@ -72,6 +89,8 @@ int run_verify(const VerifyOptions& options);
 int run_replay(const ReplayOptions& options);
 int run_gradcheck(const GradcheckCommandOptions& options);
 int run_bench(const BenchOptions& options);
+int run_show(const ShowOptions& options);
+int run_analyze(const AnalyzeOptions& options);
 int run_list(const ListOptions& options);
 
 }  // namespace matmix::experiments

@@ -9,6 +9,8 @@ using matmix::experiments::JsonLine;
 TEST_CASE("keys keep their order and every kind of value its own form") {
   const JsonLine line = JsonLine().put("z", 1).put("a", "text").put("yes", true).put("x", 0.1).put_null("none");
   CHECK(line.text() == R"({"z":1,"a":"text","yes":true,"x":0.1,"none":null})");
+  CHECK(JsonLine().put("list", std::vector<double>{1, 0.5, NAN}).put("empty", std::vector<double>{}).text() ==
+        R"({"list":[1.0,0.5,null],"empty":[]})");
   CHECK(JsonLine().text() == "{}");
 }
 

@@ -1,43 +1,15 @@
 #include <doctest/doctest.h>
 
-#include <array>
-#include <cstdio>
 #include <string>
 
-#include <sys/wait.h>
-
+#include "mixers/registry.h"
 #include "tensor/file.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-using matmix::testing::TempDir;
+using namespace matmix::testing;
 
 namespace {
-
-struct Outcome {
-  int status;
-  std::string output;  ///< stdout and stderr
-};
-
-Outcome run_program(const std::string& arguments) {
-  Outcome outcome{-1, ""};
-  std::FILE* pipe = ::popen((std::string(MATMIX_PROGRAM) + " " + arguments + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> buffer;
-  while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) outcome.output.append(buffer.data(), n);
-  const int status = ::pclose(pipe);
-  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
-  return outcome;
-}
-
-/// The status is 2 and the output one line: "matmix: <sentence>". A sentence that ends in "..." may go on.
-void check_refused(const std::string& arguments, const std::string& sentence) {
-  CAPTURE(arguments);
-  const Outcome outcome = run_program(arguments);
-  const std::string start = "matmix: " + sentence.substr(0, sentence.size() - (sentence.ends_with("...") ? 3 : 0));
-  CHECK(outcome.status == 2);
-  CHECK(outcome.output.starts_with(start));
-  CHECK(outcome.output.find('\n') == (sentence.ends_with("...") ? outcome.output.size() - 1 : start.size()));
-}
 
 const std::string kReference = MATMIX_ROOT "/tests/reference/";
 
@@ -68,6 +40,7 @@ TEST_CASE("status 1: a check failed") {
 TEST_CASE("status 2: bad usage and bad input, each in one sentence") {
   check_refused("", "A subcommand is required; see matmix --help");
   check_refused("verify --mixer none", "mixer: 'none' is not known; known are: identity, ...");
+  check_refused("show --mixer none", "mixer: 'none' is not known; known are: identity, ...");
   check_refused("replay", "file is required; see matmix --help");
   check_refused("bench dance", "what: dance not in {ops,mixers,block,train}; see matmix --help");
   check_refused("list --device tpu", "device: must be cpu, cuda or cuda:N, got 'tpu'");
@@ -90,10 +63,22 @@ TEST_CASE("options of the program stand before or after the command") {
   CHECK(before.output.find("\"tolerance\":0.0001,\"pass\":true}\n") != std::string::npos);
 }
 
-TEST_CASE("list names what is there") {
+TEST_CASE("list names what is there, every mixer as measured") {
   const Outcome outcome = run_program("list");
   CHECK(outcome.status == 0);
-  for (const char* word : {"quasiseparable", "sequence aligned", "linear", "bert", "recall", "cpu"})
+  CHECK(outcome.output.find("NOT AS PROMISED") == std::string::npos);
+  for (const char* word : {"aligned", "linear", "bert", "recall", "cpu"})
     CHECK(outcome.output.find(word) != std::string::npos);
-  CHECK(run_program("list --json").output.starts_with("{\"what\":\"mixer\",\"name\":\"identity\""));
+  const Outcome json = run_program("list --json");
+  for (const auto& row : matmix::mixers::registry()) {
+    CHECK(outcome.output.find("\n  " + row.name + " ") != std::string::npos);
+    CHECK(json.output.find("{\"what\":\"mixer\",\"name\":\"" + row.name + "\"") != std::string::npos);
+  }
+  const size_t hydra = json.output.find("\"name\":\"quasiseparable\"");
+  const std::string line = json.output.substr(hydra, json.output.find('\n', hydra) - hydra);
+  CHECK(line.find("\"projected_data_dependent\":true,\"projected_sequence_aligned\":true,"
+                  "\"projected_extendable\":true,") != std::string::npos);
+  CHECK(line.find("\"table_extendable\":false,\"rank_below\":3,\"promised_rank_below\":3,\"rank_above\":3,"
+                  "\"promised_rank_above\":3,") != std::string::npos);
+  CHECK(line.ends_with("\"holds\":true}"));
 }

@@ -1,0 +1,103 @@
+#include <fmt/core.h>
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "experiments/commands/commands.h"
+#include "experiments/compare.h"
+#include "experiments/report/picture_folder.h"
+#include "experiments/report/structure_report.h"
+#include "experiments/report/terminal.h"
+#include "experiments/specimen.h"
+#include "tensor/create.h"
+#include "tensor/npy.h"
+#include "tensor/transfer.h"
+
+namespace matmix::experiments {
+namespace {
+
+/// One head: its matrix, and how far the fast form is from it.
+struct Head {
+  Tensor M, difference;  ///< [L, L]
+  double error;          ///< ||fast - M|| / ||M||
+  StructureReport report;
+  HeatMap matrix, ranks, errors;
+};
+
+Tensor difference_of(const Tensor& a, const Tensor& b) {
+  std::vector<double> x = to_vector<double>(a);
+  const std::vector<double> y = to_vector<double>(b);
+  for (size_t i = 0; i < x.size(); ++i) x[i] -= y[i];
+  return from_vector(x, a.shape());
+}
+
+Head look_at(const Tensor& M, const Tensor& fast) {
+  const Tensor difference = difference_of(fast, M);
+  const StructureReport report = measure_structure(M, {});
+  return {M,
+          difference,
+          relative_error(fast, M),
+          report,
+          HeatMap(M, MapKind::kSigned),
+          HeatMap(mixers::rank_map(M), MapKind::kRanks),
+          HeatMap(difference, MapKind::kErrors, report.largest)};
+}
+
+void print_json(const ShowOptions& options, size_t head, const Head& h) {
+  JsonLine line = JsonLine().put("mixer", options.mixer).put("head", head).put("state", options.state);
+  line.put("error", h.error);
+  put(line, h.report);
+  line.print();
+}
+
+void print_text(size_t head, const Head& h, bool pictures) {
+  fmt::print("\nhead {}: largest entry {:.4g}, |fast - explicit| {:.1e} of |explicit|\n{}", head, h.report.largest,
+             h.error, to_text(h.report));
+  if (pictures)
+    fmt::print("\n{}", draw({{"M", h.matrix}, {"ranks", h.ranks}, {"|fast - explicit|, 20 decades", h.errors}},
+                            terminal_colour(), terminal_width()));
+}
+
+void write(const PictureFolder& folder, const std::vector<Head>& heads) {
+  const auto maps = [&](HeatMap Head::*map) {
+    std::vector<HeatMap> all;
+    for (const Head& h : heads) all.push_back(h.*map);
+    return all;
+  };
+  folder.write("matrix", maps(&Head::matrix));
+  folder.write("ranks", maps(&Head::ranks));
+  folder.write("difference", maps(&Head::errors));
+  for (size_t h = 0; h < heads.size(); ++h) write_npy(folder.path() / text("matrix_", h, ".npy"), heads[h].M);
+}
+
+}  // namespace
+
+int run_show(const ShowOptions& options) {
+  const mixers::MixerRow& row = mixers::find_mixer(options.mixer);
+  std::optional<PictureFolder> folder;
+  if (!options.out.empty()) folder.emplace(options.out);
+  const SpecimenOptions asked{.L = options.length,
+                              .H = options.heads,
+                              .state = options.state,
+                              .mode = options.global.mode_or(MathMode::kF64),
+                              .device = options.global.device_or(kCpu),
+                              .seed = static_cast<uint64_t>(options.global.seed.value_or(0))};
+  const Specimen specimen = draw_specimen(row, asked);
+  if (!options.global.json)
+    fmt::print("{} ({}), L = {}, N = {}, seed {}; fast form in {} on {}\n", row.name, row.stands_for, asked.L,
+               asked.state, asked.seed, to_string(asked.mode), to_string(asked.device));
+  std::vector<Head> heads;
+  for (int64_t h = 0; h < specimen.M.dim(0); ++h) {
+    heads.push_back(look_at(specimen.M.select(0, h), specimen.fast.select(0, h)));
+    if (options.global.json)
+      print_json(options, heads.size() - 1, heads.back());
+    else
+      print_text(heads.size() - 1, heads.back(), options.print || !folder);
+  }
+  if (!folder) return 0;
+  write(*folder, heads);
+  if (!options.global.json) fmt::print("\npictures in {}\n", folder->path().string());
+  return 0;
+}
+
+}  // namespace matmix::experiments

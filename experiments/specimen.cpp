@@ -1,0 +1,85 @@
+#include "experiments/specimen.h"
+
+#include "autograd/no_grad.h"
+#include "nn/parameter_store.h"
+#include "ops/elementwise/elementwise.h"
+#include "tensor/create.h"
+#include "tensor/random.h"
+#include "tensor/transfer.h"
+
+namespace matmix::experiments {
+namespace {
+
+using mixers::Stream, mixers::Streams;
+
+/// P = L: every column of the identity is a channel of v.
+mixers::BlockShape shape_of(const SpecimenOptions& o) { return {.D = o.H * o.L, .H = o.H, .P = o.L}; }
+
+/// A mixer with values for its parameters.
+struct Bound {
+  Bound(const mixers::MixerRow& row, const SpecimenOptions& o)
+      : mixer(row.make(shape_of(o), {.state = o.state, .qk_dim = o.state, .max_len = o.L, .Q = 16})),
+        store(*mixer, o.device, o.mode, o.seed) {}
+
+  std::unique_ptr<mixers::Mixer> mixer;
+  nn::ParameterStore store;
+};
+
+/// What ops read of the parameters: in bf16 mode the shadow of some.
+std::vector<Tensor> operands(const Bound& bound) {
+  std::vector<Tensor> values;
+  nn::for_each_parameter(*bound.mixer,
+                         [&](const std::string&, nn::Parameter& p) { values.push_back(p.var().value()); });
+  return values;
+}
+
+void set_parameters(const Bound& bound, const std::vector<Tensor>& values) {
+  size_t next = 0;
+  nn::for_each_parameter(*bound.mixer, [&](const std::string&, nn::Parameter& p) {
+    copy(p.master(), cast(to(values[next++], kCpu), p.master().dtype()));
+  });
+}
+
+/// What a mode has a stream in: linear maps of the value are in the dtype of parameters, as the block makes them.
+DType stream_dtype(const Stream& s, MathMode mode) {
+  if (s.route != mixers::Route::kFromValue) return activation_dtype(mode);
+  return mode == MathMode::kF64 ? DType::F64 : DType::F32;
+}
+
+/// Streams of one row of L tokens, rounded as `given` rounds them, in the dtypes of o.mode.
+Streams streams_of(const mixers::Mixer& mixer, const SpecimenOptions& o, MathMode given) {
+  Streams c(activation_dtype(o.mode), o.device);
+  for (const Stream& s : mixer.streams()) {
+    const Tensor x = empty(Shape{1, o.L} + s.per_token, DType::F64);
+    random_normal(x, 0, 1, {.seed = o.seed, .stream = stream_of(s.name)});
+    c.put_tokens(s.name, to(cast(cast(x, stream_dtype(s, given)), stream_dtype(s, o.mode)), o.device));
+  }
+  return c;
+}
+
+/// M column by column: the fast form on v = 1, less r.
+Tensor fast_columns(const mixers::Mixer& mixer, const Streams& c, const SpecimenOptions& o) {
+  const Tensor one = eye(o.L, c.dtype(), c.device());  // [L, P]
+  const Var v = contiguous(one.reshape({1, o.L, 1, o.L}).expand({1, o.L, o.H, o.L}));
+  const Runs runs = Runs::full(1, o.L);
+  const Var y = mixer.mix(c, v, runs), r = mixer.offset(c, runs, v);
+  const Tensor moved = cast(to(y.value(), kCpu), DType::F64), offset = cast(to(r.value(), kCpu), DType::F64);
+  return contiguous((Var(moved) - Var(offset)).value().select(0, 0).transpose(0, 1));
+}
+
+}  // namespace
+
+Specimen draw_specimen(const mixers::MixerRow& row, const SpecimenOptions& options) {
+  const NoGrad values_only;
+  SpecimenOptions oracle = options;
+  oracle.mode = MathMode::kF64;
+  oracle.device = kCpu;
+  const Bound fast(row, options), written_out(row, oracle);
+  set_parameters(written_out, operands(fast));
+  const Streams c = streams_of(*written_out.mixer, oracle, options.mode);
+  const Var M = written_out.mixer->matrix(c, Runs::full(1, options.L));
+  return {contiguous(M.value().select(0, 0)),
+          fast_columns(*fast.mixer, streams_of(*fast.mixer, options, options.mode), options)};
+}
+
+}  // namespace matmix::experiments

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "mixers/registry.h"
+#include "tensor/math_mode.h"
+
+namespace matmix::experiments {
+
+struct SpecimenOptions {
+  int64_t L = 32, H = 1;
+  int64_t state = 8;  ///< N, and the width of q and k
+  MathMode mode = MathMode::kF64;
+  Device device = kCpu;
+  uint64_t seed = 0;
+};
+
+/// The matrix of one mixer, twice: F64 on the CPU.
+struct Specimen {
+  Tensor M;     ///< [copies * H, L, L], written out, in F64 on the CPU
+  Tensor fast;  ///< [copies * H, L, L], column j what the fast form makes of the j-th unit vector, as asked
+};
+
+/// A mixer with the parameters of a new model and Normal(0, 1) streams, both a function of the seed; both forms are
+/// given the same numbers, rounded as the mode rounds them.
+Specimen draw_specimen(const mixers::MixerRow& row, const SpecimenOptions& options);
+
+}  // namespace matmix::experiments
