@@ -8,6 +8,7 @@ namespace matmix::mixers {
 Traits Identity::traits() const {
   return {.name = "identity",
           .causal = true,
+          .normalised = true,
           .sequence_aligned = true,
           .rank_below = 0,
           .rank_above = 0,

@@ -16,6 +16,7 @@ LowRank::LowRank(const BlockShape& shape, const LowRankMixerOptions& o) : shape_
 
 Traits LowRank::traits() const {
   return {.name = "low_rank",
+          .normalised = options_.normalise,
           .sequence_aligned = true,
           .rank_below = options_.qk_dim,
           .rank_above = options_.qk_dim,

@@ -16,7 +16,9 @@ struct Traits {
   static constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
   std::string name;
   bool causal = false;            ///< M is lower triangular
-  bool sequence_aligned = false;  ///< M[:i+1, :i+1] is made of parameters of tokens <= i
+  bool normalised = false;        ///< every row of M sums to 1
+  bool sequence_aligned = false;  ///< M[:i+1, :i+1] is made of parameters of tokens <= i; of a normalised M up to what
+                                  ///< its rows are divided by
   int64_t max_len = kUnlimited;   ///< longest run that the class itself admits (dense, a fixed DFT size)
   int64_t copies = 1;             ///< heads of the result per head of v (2 for concat)
   /// Promised, tight bounds on the rank of blocks strictly below (M[k+1:, :k+1]) and strictly above the diagonal.

@@ -1,5 +1,6 @@
 #include "mixers/registry.h"
 
+#include "mixers/attention.h"
 #include "mixers/dense.h"
 #include "mixers/identity.h"
 #include "mixers/linformer.h"
@@ -14,6 +15,10 @@ const std::vector<MixerRow>& registry() {
        [](const BlockShape& s, const MixerSizes&) { return std::make_unique<Identity>(s); }},
       {"dense", "MLP-Mixer",
        [](const BlockShape& s, const MixerSizes& z) { return std::make_unique<Dense>(s, z.max_len); }},
+      {"attention", "Transformer (BERT, ViT)",
+       [](const BlockShape& s, const MixerSizes& z) {
+         return std::make_unique<Attention>(s, AttentionMixerOptions{.qk_dim = z.qk_dim});
+       }},
       {"low_rank", "linear attention",
        [](const BlockShape& s, const MixerSizes& z) {
          return std::make_unique<LowRank>(s, LowRankMixerOptions{.qk_dim = z.qk_dim, .scale_len = z.max_len});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "experiments/laws/law_book.h"
+#include "mixers/attention.h"
 #include "mixers/quasiseparable.h"
 
 namespace matmix::experiments {
@@ -28,6 +29,10 @@ std::vector<MixerRow> all_rows() {
   rows.push_back(quasiseparable_variant("no step stream", {.step_stream = false}));
   rows.push_back(quasiseparable_variant("initial states", {.initial_states = true}));
   rows.push_back(quasiseparable_variant("initial states, no shift", {.shift = false, .initial_states = true}));
+  rows.push_back({"attention, causal", "an option of it", [](const BlockShape& shape, const MixerSizes& sizes) {
+                    return std::make_unique<mixers::Attention>(
+                        shape, mixers::AttentionMixerOptions{.qk_dim = sizes.qk_dim, .causal = true});
+                  }});
   return rows;
 }
 
@@ -68,7 +73,9 @@ const std::vector<Law>& laws() {
       {"repeatable", "the same bits twice, and on 1, 2 and 3 threads"},
       {"devices", "CUDA == CPU"},
       {"data_dependent", "of the block: M changes with the input exactly if promised"},
-      {"sequence_aligned", "M[:i+1, :i+1] is made of tokens <= i, up to a factor a row, exactly if promised"},
+      {"normalised", "every row of M sums to 1 exactly if promised"},
+      {"sequence_aligned",
+       "M[:i+1, :i+1], of a normalised M up to a factor a row, is made of tokens <= i exactly if promised"},
       {"extendable", "of the block: takes runs longer than the length it was made for exactly if promised"},
       {"parameters", "of the block: every one receives a gradient at L = 3"},
       {"decay_groups", "of the block: weight decay takes hold of the weights of products, never of vectors"},

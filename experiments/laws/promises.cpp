@@ -55,17 +55,29 @@ double change_of_row(const Eigen::VectorXd& row, const Eigen::VectorXd& longer) 
   return same_sum ? distance_up_to_factor(row, start) : (start - row).norm() / size;
 }
 
-/// The largest change of M[:i+1, :i+1], up to a factor a row, when streams behind token i change.
+/// How far the row sums of M are from 1, at most.
+double distance_from_normalised(const Subject& subject, int64_t L) {
+  double worst = 0;
+  for (const Matrix& M : matrices_of(subject.matrix(subject.draw_tokens({L}), full_layout({L}))))
+    worst = std::max(worst, (M.rowwise().sum().array() - 1).abs().maxCoeff());
+  return worst;
+}
+
+/// The largest change of M[:i+1, :i+1] when streams behind token i change; up to a factor a row if M is normalised.
 double influence_of_future(const Subject& subject, int64_t L) {
   const Tokens tokens = subject.draw_tokens({L});
   const Layout layout = full_layout({L});
   const std::vector<Matrix> before = matrices_of(subject.matrix(tokens, layout));
+  const bool normalised = subject.mixer().traits().normalised;
   double worst = 0;
   for (int64_t i = 0; i + 1 < L; ++i) {
     const auto after = matrices_of(subject.matrix(with_another_future(subject, tokens, i), layout));
     for (size_t m = 0; m < before.size(); ++m)
-      for (int64_t row = 0; row <= i; ++row)
-        worst = std::max(worst, distance_up_to_factor(before[m].row(row).head(i + 1), after[m].row(row).head(i + 1)));
+      for (int64_t row = 0; row <= i; ++row) {
+        const Eigen::VectorXd a = before[m].row(row).head(i + 1), b = after[m].row(row).head(i + 1);
+        const double size = a.norm() > 0 ? a.norm() : 1;
+        worst = std::max(worst, normalised ? distance_up_to_factor(a, b) : (b - a).norm() / size);
+      }
   }
   return worst;
 }
@@ -146,10 +158,12 @@ void check_facts(const Setting& setting, LawBook& book) {
 
   if (setting.source == SourceKind::kProjected) {
     const Subject mixer = small_subject(setting, L);
-    const double future = influence_of_future(mixer, L);
-    const bool promised = mixer.mixer().traits().sequence_aligned;
-    book.add("sequence_aligned", (future <= kChange) == promised,
-             text("M[:i+1, :i+1] changes by ", future, " with later tokens, promised ", promised));
+    const mixers::Traits promised = mixer.mixer().traits();
+    const double off = distance_from_normalised(mixer, L), future = influence_of_future(mixer, L);
+    book.add("normalised", (off <= kChange) == promised.normalised,
+             text("rows sum to 1 but for ", off, ", promised ", promised.normalised));
+    book.add("sequence_aligned", (future <= kChange) == promised.sequence_aligned,
+             text("M[:i+1, :i+1] changes by ", future, " with later tokens, promised ", promised.sequence_aligned));
   }
 
   bool extends = true;

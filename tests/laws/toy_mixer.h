@@ -31,7 +31,8 @@ enum class Flaw {
   kIgnoresStreams,    ///< M does not depend on the streams
   kSaysAligned,       ///< promises alignment, but every column knows the last token
   kHidesAligned,
-  kRefusesLong,  ///< both forms refuse lengths that they promise to take
+  kSaysNormalised,  ///< promises rows that sum to 1
+  kRefusesLong,     ///< both forms refuse lengths that they promise to take
   kSaysRankTwo,
   kSaysRankZero,  ///< promises 0 below the diagonal
   kChangesOrder,  ///< the fast form sums in another order every other time, as atomics do
@@ -54,6 +55,7 @@ class Toy final : public mixers::Mixer {
     mixers::Traits t;
     t.name = "toy";
     t.causal = flaw_ != Flaw::kHidesCausal && flaw_ != Flaw::kSaysAligned;
+    t.normalised = flaw_ == Flaw::kSaysNormalised;
     t.sequence_aligned = flaw_ != Flaw::kHidesAligned;
     t.rank_below = flaw_ == Flaw::kSaysRankTwo ? 2 : flaw_ == Flaw::kSaysRankZero ? 0 : 1;
     if (t.causal && flaw_ != Flaw::kLeaks) t.rank_above = 0;
