@@ -7,6 +7,7 @@
 
 #include "autograd/backward.h"
 #include "experiments/compare.h"
+#include "mixers/attention.h"
 #include "mixers/dense.h"
 #include "mixers/low_rank.h"
 #include "mixers/quasiseparable.h"
@@ -115,6 +116,11 @@ std::unique_ptr<MixerBlock> make_dense(const Reference& r) {
   return block_around<mixers::Dense>(residual_block(r), r.number("max_seq_len"));
 }
 
+std::unique_ptr<MixerBlock> make_attention(const Reference& r) {
+  return block_around<mixers::Attention>(with_source(residual_block(r), r, "matrix_mixer.q_matrix"),
+                                         mixers::AttentionMixerOptions{.qk_dim = r.number("qk_dim")});
+}
+
 std::unique_ptr<MixerBlock> make_low_rank(const Reference& r) {
   return block_around<mixers::LowRank>(
       with_source(residual_block(r), r, "matrix_mixer.q_matrix"),
@@ -158,6 +164,7 @@ const std::vector<ReferenceKind>& kinds() {
         {"matrix_mixer.fc_D.weight", {"coefficients.fc_D"}},
         {"matrix_mixer.BC", {"coefficients.B_f", "coefficients.C_f"}}}},
       {"dense", make_dense, {{"matrix_mixer.M", {"mixer.M"}}}},
+      {"attention", make_attention, query_key_names()},
       {"low_rank", make_low_rank, query_key_names()},
   };
   return rows;
