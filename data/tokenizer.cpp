@@ -1,17 +1,10 @@
 #include "data/tokenizer.h"
 
 #include "tensor/error.h"
+#include "tensor/random.h"
 
 namespace matmix::data {
 namespace {
-
-std::string_view special_text(const Vocabulary& vocabulary, int32_t id) {
-  if (id == vocabulary.pad) return "[PAD]";
-  if (id == vocabulary.cls) return "[CLS]";
-  if (id == vocabulary.sep) return "[SEP]";
-  if (id == vocabulary.mask) return "[MASK]";
-  return "[UNK]";
-}
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -19,37 +12,56 @@ constexpr Vocabulary kBytes{.size = 261, .pad = 256, .cls = 257, .sep = 258, .ma
 
 }  // namespace
 
+void Tokens::add(int32_t id, int32_t word, const Span& span) {
+  ids.push_back(id);
+  words.push_back(word);
+  spans.push_back(span);
+}
+
+void Tokens::cut(size_t count) {
+  ids.resize(count);
+  words.resize(count);
+  spans.resize(count);
+}
+
+std::string Tokenizer::piece(int32_t id) const {
+  const int32_t size = vocabulary().size;
+  require(id >= 0 && id < size, "Tokenizer", "ids must be in [0, ", size, "), got ", id);
+  return do_piece(id);
+}
+
 std::string Tokenizer::decode(std::span<const int32_t> ids) const {
-  const Vocabulary& known = vocabulary();
   std::string text;
-  for (size_t begin = 0; begin < ids.size();) {
-    size_t end = begin;
-    for (; end < ids.size() && !known.is_special(ids[end]); ++end)
-      require(ids[end] >= 0 && ids[end] < known.size, "decode", "ids must be in [0, ", known.size, "), got ", ids[end]);
-    text += do_decode(ids.subspan(begin, end - begin));
-    if (end < ids.size()) text += special_text(known, ids[end++]);
-    begin = end;
-  }
+  for (const int32_t id : ids) append(text, piece(id));
   return text;
+}
+
+uint64_t Tokenizer::digest() const {
+  std::string all;
+  for (int32_t id = 0; id < vocabulary().size; ++id) all += text(do_piece(id), "\n");
+  return stream_of(all);
 }
 
 const Vocabulary& ByteTokenizer::vocabulary() const { return kBytes; }
 
 Tokens ByteTokenizer::encode(std::string_view text) const {
   Tokens tokens;
-  tokens.ids.reserve(text.size());
-  tokens.words.reserve(text.size());
   int32_t word = -1;
   bool in_word = false;
+  int64_t at = 0;
   for (const char c : text) {
     if (!is_space(c) && !in_word) ++word;
     in_word = !is_space(c);
-    tokens.ids.push_back(static_cast<unsigned char>(c));
-    tokens.words.push_back(in_word ? word : kNoWord);
+    tokens.add(static_cast<unsigned char>(c), in_word ? word : kNoWord, {at, at + 1});
+    ++at;
   }
   return tokens;
 }
 
-std::string ByteTokenizer::do_decode(std::span<const int32_t> ids) const { return {ids.begin(), ids.end()}; }
+std::string ByteTokenizer::do_piece(int32_t id) const {
+  for (const SpecialToken& special : kSpecialTokens)
+    if (id == kBytes.*special.id) return std::string(special.text);
+  return {static_cast<char>(id)};
+}
 
 }  // namespace matmix::data

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 packages=(g++ meson ninja-build pkg-config libeigen3-dev nlohmann-json3-dev doctest-dev libcli11-dev libfmt-dev
-  wordnet-base clang-format python3 git)
+  libutf8proc-dev wordnet-base clang-format python3 git)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "setup.sh: this is not Debian; the build needs what these Debian 12 packages hold: ${packages[*]}" >&2

@@ -37,7 +37,7 @@ TEST_CASE("special tokens are ids of their own and are named in decoded text") {
 
 TEST_CASE("decode refuses ids outside the vocabulary") {
   const ByteTokenizer tokenizer;
-  CHECK_THROWS_WITH_AS(tokenizer.decode(std::vector<int32_t>{'a', 261}), "decode: ids must be in [0, 261), got 261",
+  CHECK_THROWS_WITH_AS(tokenizer.decode(std::vector<int32_t>{'a', 261}), "Tokenizer: ids must be in [0, 261), got 261",
                        Error);
-  CHECK_THROWS_WITH_AS(tokenizer.decode(std::vector<int32_t>{-1}), "decode: ids must be in [0, 261), got -1", Error);
+  CHECK_THROWS_WITH_AS(tokenizer.decode(std::vector<int32_t>{-1}), "Tokenizer: ids must be in [0, 261), got -1", Error);
 }
