@@ -2,7 +2,7 @@
 # Installs the Debian 12 packages that building and testing need, as root or through sudo. Silent if none is missing.
 set -euo pipefail
 
-packages=(g++ meson ninja-build pkg-config libeigen3-dev nlohmann-json3-dev doctest-dev libcli11-dev libfmt-dev
+packages=(g++ meson ninja-build pkg-config libeigen3-dev nlohmann-json3-dev doctest-dev libcli11-dev libfmt-dev libpng-dev
   libutf8proc-dev wordnet-base clang-format python3 git)
 
 if ! command -v dpkg-query >/dev/null; then
