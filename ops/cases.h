@@ -42,6 +42,7 @@ std::vector<OpCase> op_cases();
 
 // The rows of one op each, in ops/<op>/<op>_cases.cpp.
 std::vector<OpCase> attention_cases();
+std::vector<OpCase> cauchy_cases();
 std::vector<OpCase> conv1d_cases();
 std::vector<OpCase> cross_entropy_cases();
 std::vector<OpCase> dropout_cases();

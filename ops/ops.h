@@ -3,6 +3,7 @@
 // Every op, for programs that use many.
 #include "ops/adamw/adamw.h"
 #include "ops/attention/attention.h"
+#include "ops/cauchy/cauchy.h"
 #include "ops/clip/clip.h"
 #include "ops/conv1d/conv1d.h"
 #include "ops/cross_entropy/cross_entropy.h"
