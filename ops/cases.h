@@ -48,6 +48,7 @@ std::vector<OpCase> cross_entropy_cases();
 std::vector<OpCase> dropout_cases();
 std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> embedding_cases();
+std::vector<OpCase> fft_cases();
 std::vector<OpCase> gather_cases();
 std::vector<OpCase> layout_cases();
 std::vector<OpCase> linear_cases();
@@ -59,6 +60,7 @@ std::vector<OpCase> reduce_cases();
 std::vector<OpCase> scan_cases();
 std::vector<OpCase> softmax_cases();
 std::vector<OpCase> ssd_cases();
+std::vector<OpCase> toeplitz_cases();
 std::vector<OpCase> topk_cases();
 
 }  // namespace matmix

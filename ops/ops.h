@@ -10,6 +10,7 @@
 #include "ops/dropout/dropout.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/embedding/embedding.h"
+#include "ops/fft/fft.h"
 #include "ops/gather/gather.h"
 #include "ops/layout/layout.h"
 #include "ops/linear/linear.h"
@@ -21,4 +22,5 @@
 #include "ops/scan/scan.h"
 #include "ops/softmax/softmax.h"
 #include "ops/ssd/ssd.h"
+#include "ops/toeplitz/toeplitz.h"
 #include "ops/topk/topk.h"

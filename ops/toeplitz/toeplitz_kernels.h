@@ -1,0 +1,32 @@
+#pragma once
+
+#include <bit>
+
+#include "tensor/kernel.h"
+#include "tensor/tensor.h"
+
+namespace matmix {
+
+/// The length of the transforms for L tokens: no output meets a tap that wrapped around.
+inline int64_t toeplitz_size(int64_t L) {
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(2 * L - 1)));
+}
+
+// taps [B or 1, 2L - 1, H] Accumulator<T>, contiguous; x, y, dy, dx [B, L, H, P] T, dense rows; nothing is empty.
+namespace cpu {
+/// y = scale T x.
+void toeplitz_forward(const Tensor& taps, const Tensor& x, double scale, const Tensor& y);
+/// dx = scale T' dy and dtaps [B, 2L - 1, H] Accumulator<T>, contiguous, row by row; either may be undefined.
+void toeplitz_backward(const Tensor& taps, const Tensor& x, const Tensor& dy, double scale, const Tensor& dtaps,
+                       const Tensor& dx);
+}  // namespace cpu
+namespace cuda {
+void toeplitz_forward(const Tensor& taps, const Tensor& x, double scale, const Tensor& y);
+void toeplitz_backward(const Tensor& taps, const Tensor& x, const Tensor& dy, double scale, const Tensor& dtaps,
+                       const Tensor& dx);
+}  // namespace cuda
+
+inline constexpr Kernel kToeplitzForward{"toeplitz_forward", cpu::toeplitz_forward, nullptr};
+inline constexpr Kernel kToeplitzBackward{"toeplitz_backward", cpu::toeplitz_backward, nullptr};
+
+}  // namespace matmix
