@@ -18,8 +18,8 @@ namespace {
 
 /// One head: its matrix, and how far the fast form is from it.
 struct Head {
-  Tensor M, difference;  ///< [L, L]
-  double error;          ///< ||fast - M|| / ||M||
+  Tensor M;      ///< [L, L]
+  double error;  ///< ||fast - M|| / ||M||
   StructureReport report;
   HeatMap matrix, ranks, errors;
 };
@@ -32,15 +32,13 @@ Tensor difference_of(const Tensor& a, const Tensor& b) {
 }
 
 Head look_at(const Tensor& M, const Tensor& fast) {
-  const Tensor difference = difference_of(fast, M);
   const StructureReport report = measure_structure(M, {});
   return {M,
-          difference,
           relative_error(fast, M),
           report,
           HeatMap(M, MapKind::kSigned),
           HeatMap(mixers::rank_map(M), MapKind::kRanks),
-          HeatMap(difference, MapKind::kErrors, report.largest)};
+          HeatMap(difference_of(fast, M), MapKind::kErrors, report.largest)};
 }
 
 void print_json(const ShowOptions& options, size_t head, const Head& h) {
