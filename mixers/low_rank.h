@@ -5,20 +5,20 @@
 
 namespace matmix::mixers {
 
-/// What is done to q and k before their product. All but kNone are positive, as a normaliser needs: elu(x) + 1 as in
-/// the linear transformer, relu(x), exp(x) (which overflows where x is large).
+/// What is done to q and k before their product: nothing, elu(x) + 1 as in the linear transformer, relu(x), exp(x)
+/// (which overflows where x is large). The second and the last are positive, as a normaliser needs.
 enum class FeatureMap { kNone, kEluPlusOne, kRelu, kExp };
 
 struct LowRankMixerOptions {
   int64_t qk_dim = 16;      ///< E, the rank
   int64_t scale_len = 512;  ///< M is divided by sqrt(scale_len * qk_dim), whatever the length at hand
   FeatureMap features = FeatureMap::kNone;
-  bool normalise = false;  ///< rows sum to 1
+  bool normalise = false;  ///< rows are divided by their sums instead
 };
 
 // Linear attention: rank E everywhere, the diagonal included.
 //
-//   m m m m      m: phi(q_i) . phi(k_j) / sqrt(scale_len E)   [/ the sum of its row]
+//   m m m m      m: phi(q_i) . phi(k_j) / sqrt(scale_len E), or / the sum of its row
 //   m m m m
 //   m m m m      explicit L^2 (E + P), fast L E P: ops/low_rank.
 //   m m m m

@@ -4,6 +4,7 @@
 
 #include "experiments/laws/law_book.h"
 #include "mixers/attention.h"
+#include "mixers/low_rank.h"
 #include "mixers/quasiseparable.h"
 
 namespace matmix::experiments {
@@ -21,6 +22,14 @@ MixerRow quasiseparable_variant(const char* what, mixers::QuasiseparableMixerOpt
           }};
 }
 
+MixerRow low_rank_variant(const char* what, mixers::FeatureMap features, bool normalise) {
+  return {text("low_rank, ", what), "an option of it", [=](const BlockShape& s, const MixerSizes& z) {
+            return std::make_unique<mixers::LowRank>(
+                s, mixers::LowRankMixerOptions{
+                       .qk_dim = z.qk_dim, .scale_len = z.max_len, .features = features, .normalise = normalise});
+          }};
+}
+
 std::vector<MixerRow> all_rows() {
   std::vector<MixerRow> rows = mixers::registry();
   rows.push_back(quasiseparable_variant("no shift", {.shift = false, .diagonal = Diagonal::kPerHead}));
@@ -29,6 +38,9 @@ std::vector<MixerRow> all_rows() {
   rows.push_back(quasiseparable_variant("no step stream", {.step_stream = false}));
   rows.push_back(quasiseparable_variant("initial states", {.initial_states = true}));
   rows.push_back(quasiseparable_variant("initial states, no shift", {.shift = false, .initial_states = true}));
+  rows.push_back(low_rank_variant("elu + 1, normalised", mixers::FeatureMap::kEluPlusOne, true));
+  rows.push_back(low_rank_variant("exp, normalised", mixers::FeatureMap::kExp, true));
+  rows.push_back(low_rank_variant("relu", mixers::FeatureMap::kRelu, false));
   rows.push_back({"attention, causal", "an option of it", [](const BlockShape& shape, const MixerSizes& sizes) {
                     return std::make_unique<mixers::Attention>(
                         shape, mixers::AttentionMixerOptions{.qk_dim = sizes.qk_dim, .causal = true});

@@ -9,10 +9,9 @@ namespace matmix {
 
 struct LowRankOptions {
   double scale = 1;
-  /// Divides row i of M by its sum plus eps, as the sums of a softmax do. Rows of positive features only: others may
-  /// sum to 0.
+  /// Divides row i of M by its sum plus eps, as a softmax does: for positive features, others may sum to 0.
   bool normalise = false;
-  double eps = 1e-6;  ///< keeps a row of zeros zero
+  double eps = 1e-12;  ///< keeps a row of zeros zero
   std::optional<Runs> runs = {};
 };
 

@@ -30,7 +30,7 @@ Streams draw(int64_t B, int64_t L, int64_t H, int64_t E) {
 TEST_CASE("every feature map, with and without normaliser: fast equals explicit on packed runs") {
   for (const FeatureMap features : kMaps)
     for (const bool normalise : {false, true}) {
-      if (normalise && features == FeatureMap::kNone) continue;
+      if (normalise && (features == FeatureMap::kNone || features == FeatureMap::kRelu)) continue;
       LowRank mixer({.D = 12, .H = 4, .P = 3}, {.qk_dim = 2, .features = features, .normalise = normalise});
       const Runs runs = Runs::of(2, 9, {{0, 0, 9}, {1, 1, 3}, {1, 4, 5}});
       const Streams c = draw(2, 9, 4, 2);
@@ -59,13 +59,13 @@ TEST_CASE("what each map does to q and k") {
 TEST_CASE("normalised rows sum to 1") {
   LowRank mixer({.D = 4, .H = 2, .P = 2}, {.features = FeatureMap::kExp, .normalise = true});
   const Tensor y = mixer.mix(draw(1, 6, 2, 16), full({1, 6, 2, 2}, 1, DType::F64), Runs::full(1, 6)).value();
-  CHECK(relative_error(y, full(y.shape(), 1, DType::F64)) < 1e-5);
+  CHECK(relative_error(y, full(y.shape(), 1, DType::F64)) < 1e-9);
 }
 
 TEST_CASE("options that make no matrix are refused") {
   const BlockShape shape{.D = 4, .H = 2, .P = 2};
-  CHECK_THROWS_WITH_AS(LowRank(shape, {.normalise = true}),
-                       "low_rank: a normaliser needs positive features: elu + 1, relu or exp", Error);
+  CHECK_THROWS_WITH_AS(LowRank(shape, {.features = FeatureMap::kRelu, .normalise = true}),
+                       "low_rank: a normaliser needs positive features: elu + 1 or exp", Error);
   CHECK_THROWS_WITH_AS(LowRank(shape, {.qk_dim = 0}), "low_rank: qk_dim and scale_len must be positive, got 0 and 512",
                        Error);
 }
