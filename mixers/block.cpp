@@ -24,15 +24,18 @@ MixerBlock::MixerBlock(const BlockOptions& o, const MixerMaker& make_mixer)
       coefficients_(mixer_->streams(), o.source, shape_.D),
       in_proj_(o.d_model, gate_width() + shape_.D + coefficients_.conv_width() + coefficients_.direct_width(),
                {.bias = o.bias}),
-      out_proj_(shape_.D * mixer_->traits().copies, o.d_model, {.bias = o.bias}) {
-  const int64_t copies = mixer_->traits().copies;
-  require(!o.residual_v || copies == 1, "block", "residual_v needs a mixer with one copy of the heads, got ", copies);
+      out_proj_(shape_.D * copies(), o.d_model, {.bias = o.bias}) {
+  const int64_t found = mixer_->traits().copies;
+  require(!o.multiply_copies || found == 2, "block", "multiply_copies needs a mixer with two copies of the heads, got ",
+          found);
+  require(!o.residual_v || copies() == 1, "block", "residual_v needs a mixer with one copy of the heads, got ",
+          copies());
   require(o.norm || o.gate == Gate::kNone, "block", "a gate needs the norm that applies it; set norm or gate none");
-  require(o.gate == Gate::kNone || copies == 1, "block", "a gate needs a mixer with one copy of the heads, got ",
-          copies);
+  require(o.gate == Gate::kNone || copies() == 1, "block", "a gate needs a mixer with one copy of the heads, got ",
+          copies());
   if (o.conv_width > 0)
     conv_ = std::make_unique<nn::Conv1d>(shape_.D + coefficients_.conv_width(), o.conv_width, o.conv_bias);
-  if (o.norm) norm_ = std::make_unique<nn::Norm>(NormKind::kRms, shape_.D * copies, o.norm_eps);
+  if (o.norm) norm_ = std::make_unique<nn::Norm>(NormKind::kRms, shape_.D * copies(), o.norm_eps);
 }
 
 int64_t MixerBlock::gate_width() const { return options_.gate == Gate::kNone ? 0 : shape_.D; }
@@ -67,6 +70,10 @@ Var MixerBlock::forward(const Var& x, const Runs& runs) const {
   {
     const nn::ModuleScope mixer_scope(*mixer_);
     y = mixer_->mix(in.streams, in.v, runs);
+  }
+  if (options_.multiply_copies) {
+    const std::vector<Var> both = split(y, {shape_.H, shape_.H}, 2);
+    y = both[0] * both[1];
   }
   if (options_.residual_v) y = y + in.v;
   y = reshape(y, {y.dim(0), y.dim(1), y.dim(2) * y.dim(3)});

@@ -33,8 +33,9 @@ struct BlockOptions {
   Gate gate = Gate::kAfterNorm;
   bool norm = true;  ///< RMS norm of the mixer's output
   double norm_eps = 1e-5;
-  bool residual_v = false;  ///< adds v to M v, as the reference does for every class but quasiseparable
-  bool bias = false;        ///< of the in- and out-projection
+  bool residual_v = false;       ///< adds v to M v, as the reference does for every class but quasiseparable
+  bool multiply_copies = false;  ///< of a mixer with two copies of the heads: their product, not both side by side
+  bool bias = false;             ///< of the in- and out-projection
   Source source = Projected{};
 };
 
@@ -67,6 +68,8 @@ class MixerBlock final : public nn::SequenceMixer {
   };
   Projection project(const Var& x, const Runs& runs) const;
   int64_t gate_width() const;
+  /// Heads of the result per head of v, after multiply_copies.
+  int64_t copies() const { return options_.multiply_copies ? 1 : mixer_->traits().copies; }
 
   BlockOptions options_;
   BlockShape shape_;

@@ -1,13 +1,34 @@
 #include "mixers/registry.h"
 
 #include "mixers/attention.h"
+#include "mixers/bidirectional.h"
 #include "mixers/dense.h"
 #include "mixers/identity.h"
 #include "mixers/linformer.h"
 #include "mixers/low_rank.h"
 #include "mixers/quasiseparable.h"
+#include "mixers/semiseparable.h"
 
 namespace matmix::mixers {
+
+namespace {
+
+std::unique_ptr<Mixer> semiseparable(const BlockShape& shape, const MixerSizes& sizes,
+                                     SemiseparableMixerOptions options) {
+  options.groups = sizes.groups;
+  options.state = sizes.state;
+  options.Q = sizes.Q;
+  return std::make_unique<Semiseparable>(shape, options);
+}
+
+/// Of one causal scan and one from right to left.
+std::unique_ptr<Mixer> two_scans(const BlockShape& shape, const MixerSizes& sizes, Join join) {
+  return std::make_unique<Bidirectional>(shape, semiseparable(shape, sizes, {.diagonal = Diagonal::kNone}),
+                                         semiseparable(shape, sizes, {.diagonal = Diagonal::kNone, .reverse = true}),
+                                         join);
+}
+
+}  // namespace
 
 const std::vector<MixerRow>& registry() {
   static const std::vector<MixerRow> rows{
@@ -28,6 +49,18 @@ const std::vector<MixerRow>& registry() {
          return std::make_unique<Linformer>(
              s, LinformerOptions{.qk_dim = z.qk_dim, .rank = z.state, .max_len = z.max_len});
        }},
+      {"semiseparable", "Mamba-2", [](const BlockShape& s, const MixerSizes& z) { return semiseparable(s, z, {}); }},
+      {"semiseparable_diagonal", "Mamba",
+       [](const BlockShape& s, const MixerSizes& z) { return semiseparable(s, z, {.decay = StateDecay::kDiagonal}); }},
+      {"semiseparable_constant", "S4D",
+       [](const BlockShape& s, MixerSizes z) {
+         z.state += z.state % 2;
+         return semiseparable(s, z, {.decay = StateDecay::kComplex, .bc_stream = false, .step_stream = false});
+       }},
+      {"add", "two scans, summed",
+       [](const BlockShape& s, const MixerSizes& z) { return two_scans(s, z, Join::kAdd); }},
+      {"concat", "two scans, side by side",
+       [](const BlockShape& s, const MixerSizes& z) { return two_scans(s, z, Join::kConcat); }},
       {"quasiseparable", "Hydra",
        [](const BlockShape& s, const MixerSizes& z) {
          return std::make_unique<Quasiseparable>(

@@ -30,6 +30,19 @@ T* data_or_null(const Tensor& t) {
   return t.defined() ? t.data<T>() : nullptr;
 }
 
+/// What enters each run and what leaves it, by direction: [runs, H, P, N] or null.
+template <class A>
+struct RunStates {
+  const A* entering[2];
+  A* leaving[2];
+  bool one_for_all;  ///< entering is [H, P, N]
+
+  RunStates(const std::array<Tensor, 2>& from, const std::array<Tensor, 2>& to)
+      : entering{data_or_null<A>(from[0]), data_or_null<A>(from[1])},
+        leaving{data_or_null<A>(to[0]), data_or_null<A>(to[1])},
+        one_for_all((from[0].defined() && from[0].rank() == 3) || (from[1].defined() && from[1].rank() == 3)) {}
+};
+
 /// The inputs, and where the first stages leave what the others read.
 template <class T>
 struct Problem {

@@ -114,19 +114,6 @@ __global__ void __launch_bounds__(kTileThreads)
   });
 }
 
-/// What enters each run and what leaves it, by direction: [runs, H, P, N] or null.
-template <class A>
-struct RunStates {
-  const A* entering[2];
-  A* leaving[2];
-  bool one_for_all;  ///< entering is [H, P, N]
-
-  RunStates(const std::array<Tensor, 2>& from, const std::array<Tensor, 2>& to)
-      : entering{data_or_null<A>(from[0]), data_or_null<A>(from[1])},
-        leaving{data_or_null<A>(to[0]), data_or_null<A>(to[1])},
-        one_for_all((from[0].defined() && from[0].rank() == 3) || (from[1].defined() && from[1].rank() == 3)) {}
-};
-
 // Each chunk's own part becomes what enters it from the chunks walked before; the first gets `entering`, and what
 // leaves the run goes to `leaving`. Adjoint: the gradient of what leaves a chunk, walked the other way; `dots` receives
 // sum of state * gradient of what leaves, one part a warp: the gradient of the log of the chunk's decay, but for that.

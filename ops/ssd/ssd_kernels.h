@@ -37,7 +37,7 @@ void ssd_backward(const SsdValues& s, const Tensor& dy, const Tensor& dfinal, co
                   const QuasiseparableGradients& to, const SsdRates& rates);
 }  // namespace cuda
 
-inline constexpr Kernel kSsdForward{"ssd_forward", cpu::ssd_forward, nullptr};
-inline constexpr Kernel kSsdBackward{"ssd_backward", cpu::ssd_backward, nullptr};
+inline constexpr Kernel kSsdForward{"ssd_forward", cpu::ssd_forward, IF_CUDA(cuda::ssd_forward)};
+inline constexpr Kernel kSsdBackward{"ssd_backward", cpu::ssd_backward, IF_CUDA(cuda::ssd_backward)};
 
 }  // namespace matmix
