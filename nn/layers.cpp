@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include "ops/dropout/dropout.h"
+#include "ops/elementwise/elementwise.h"
 #include "ops/embedding/embedding.h"
+#include "ops/layout/layout.h"
 
 namespace matmix::nn {
 
@@ -21,6 +23,25 @@ Var Linear::forward(const Var& x) const {
 void Linear::visit(Visitor& v) {
   v("weight", weight);
   v("bias", bias);
+}
+
+Mlp::Mlp(int64_t d_model, int64_t width, const Options& o)
+    : up(d_model, o.gated ? 2 * width : width, {.bias = o.bias, .act = o.gated ? Activation::kNone : o.act}),
+      down(width, d_model, {.bias = o.bias}),
+      options_(o),
+      width_(width) {}
+
+Var Mlp::forward(const Var& x) const {
+  const ModuleScope scope(*this);
+  const Var wide = up.forward(x);
+  if (!options_.gated) return down.forward(wide);
+  const std::vector<Var> parts = split(wide, {width_, width_}, -1);
+  return down.forward(gated(parts[0], parts[1], options_.act));
+}
+
+void Mlp::visit(Visitor& v) {
+  v("up", up);
+  v("down", down);
 }
 
 Embedding::Embedding(int64_t V, int64_t D, double stddev)

@@ -28,6 +28,27 @@ class Linear final : public Module {
   Options options_;
 };
 
+/// down(act(up(x))); gated: down(a act(b)) with [a | b] = up(x), which is SwiGLU for silu and GeGLU for gelu.
+/// Parameters: those of up [width (twice if gated), d_model] and down [d_model, width].
+class Mlp final : public Module {
+ public:
+  struct Options {
+    Activation act = Activation::kGelu;
+    bool gated = false;
+    bool bias = true;
+  };
+  Mlp(int64_t d_model, int64_t width, const Options& options);
+  Mlp(int64_t d_model, int64_t width) : Mlp(d_model, width, Options{}) {}
+  Var forward(const Var& x) const;
+  void visit(Visitor& v) override;
+
+  Linear up, down;
+
+ private:
+  Options options_;
+  int64_t width_;
+};
+
 /// Rows of weight [V, D] ~ Normal(0, stddev).
 class Embedding final : public Module {
  public:

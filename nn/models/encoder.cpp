@@ -4,25 +4,12 @@
 
 namespace matmix::nn {
 
-struct Encoder::Mlp final : Module {
-  Mlp(int64_t d_model, int64_t width) : up(d_model, width, {.act = Activation::kGelu}), down(width, d_model) {}
-  Var forward(const Var& x) const {
-    const ModuleScope scope(*this);
-    return down.forward(up.forward(x));
-  }
-  void visit(Visitor& v) override {
-    v("up", up);
-    v("down", down);
-  }
-  Linear up, down;
-};
-
 struct Encoder::Layer final : Module {
   Layer(const EncoderOptions& o, std::unique_ptr<SequenceMixer> m)
       : norm(o.norm, o.d_model, o.norm_eps), mixer(std::move(m)), dropout(o.dropout) {
     if (o.mlp_width == 0) return;
     mlp_norm = std::make_unique<Norm>(o.norm, o.d_model, o.norm_eps);
-    mlp = std::make_unique<Mlp>(o.d_model, o.mlp_width);
+    mlp = std::make_unique<Mlp>(o.d_model, o.mlp_width, o.mlp);
     mlp_dropout = std::make_unique<Dropout>(o.dropout);
   }
   void visit(Visitor& v) override {

@@ -22,9 +22,9 @@ struct EncoderOptions {
   int64_t layers = 4;
   NormKind norm = NormKind::kLayer;
   double norm_eps = 1e-5;
-  /// Width of a two-layer GELU MLP after each mixer (as in BERT); 0: none (Hydra).
-  int64_t mlp_width = 0;
-  double dropout = 0;  ///< after each mixer and MLP
+  int64_t mlp_width = 0;  ///< of an MLP after each mixer (BERT: 4 d_model); 0: none (Hydra)
+  Mlp::Options mlp = {};  ///< GELU, not gated, with biases
+  double dropout = 0;     ///< after each mixer and MLP
 };
 
 /// Pre-norm residual blocks on an F32 residual stream (F64 in f64 mode):  r = r + mixer(norm(r)); with an MLP
@@ -42,7 +42,6 @@ class Encoder final : public Module {
   int64_t layers() const { return static_cast<int64_t>(layers_.size()); }
 
  private:
-  struct Mlp;
   struct Layer;
   EncoderOptions options_;
   std::vector<std::unique_ptr<Layer>> layers_;

@@ -124,6 +124,16 @@ Var mul(const Var& a, const Var& b) { return binary<Mul>("mul", a, b); }
 Var div(const Var& a, const Var& b) { return binary<Div>("div", a, b); }
 Var maximum(const Var& a, const Var& b) { return binary<Maximum>("maximum", a, b); }
 Var minimum(const Var& a, const Var& b) { return binary<Minimum>("minimum", a, b); }
+Var glu(const Var& a, const Var& b) { return binary<Gated<Sigmoid>>("glu", a, b); }
+
+Var gated(const Var& a, const Var& b, Activation act) {
+  return dispatch_activation(act, [&]<class F>() {
+    if constexpr (std::is_same_v<F, Identity>)
+      return mul(a, b);
+    else
+      return binary<Gated<F>>("gated", a, b);
+  });
+}
 
 Var add(const Var& a, const Var& b) {
   const Operands in("add", a, b);

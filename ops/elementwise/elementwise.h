@@ -34,6 +34,9 @@ Var mul(const Var& a, const Var& b);
 Var div(const Var& a, const Var& b);
 Var maximum(const Var& a, const Var& b);  ///< a tie sends the gradient to a
 Var minimum(const Var& a, const Var& b);  ///< a tie sends the gradient to a
+Var glu(const Var& a, const Var& b);      ///< a sigmoid(b)
+/// a act(b): SwiGLU for silu, GeGLU for gelu, ReGLU for relu. Keeps a and b alone. Source: Shazeer 2020 (2002.05202).
+Var gated(const Var& a, const Var& b, Activation act);
 
 /// scale x + shift with plain numbers.
 Var affine(const Var& x, double scale, double shift = 0);

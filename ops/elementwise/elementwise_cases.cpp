@@ -76,6 +76,12 @@ std::vector<OpCase> elementwise_cases() {
   add_binary(cases, "div", div, 0.5, 3);
   add_binary(cases, "maximum", maximum, -3, 3, true);
   add_binary(cases, "minimum", minimum, -3, 3, true);
+  add_binary(cases, "glu", glu);
+  for (const Activation act : {Activation::kRelu, Activation::kSilu, Activation::kGelu, Activation::kTanh})
+    cases.push_back({"gated",
+                     std::string(to_string(act)),
+                     {{"a", {3, 5}, -3, 3, kAny}, {"b", {3, 5}, -3, 3, kAny}},
+                     [act](const std::vector<Var>& in) { return std::vector{gated(in[0], in[1], act)}; }});
   return cases;
 }
 

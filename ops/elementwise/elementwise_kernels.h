@@ -45,9 +45,14 @@ struct GradientOfB {
 };
 using UnaryMaps =
     Maps<Exp, Log, Sqrt, Rsqrt, Square, Reciprocal, Abs, Sin, Cos, Tanh, Sigmoid, Softplus, Relu, Silu, Gelu>;
-using BinaryMaps = Maps<Add, Sub, Mul, Div, Maximum, Minimum>;
-using BinaryGradients = Maps<GradientOfA<Mul>, GradientOfB<Mul>, GradientOfA<Div>, GradientOfB<Div>,
-                             GradientOfA<Maximum>, GradientOfB<Maximum>, GradientOfA<Minimum>, GradientOfB<Minimum>>;
+using BinaryMaps =
+    Maps<Add, Sub, Mul, Div, Maximum, Minimum, Gated<Sigmoid>, Gated<Relu>, Gated<Silu>, Gated<Gelu>, Gated<Tanh>>;
+using BinaryGradients =
+    Maps<GradientOfA<Mul>, GradientOfB<Mul>, GradientOfA<Div>, GradientOfB<Div>, GradientOfA<Maximum>,
+         GradientOfB<Maximum>, GradientOfA<Minimum>, GradientOfB<Minimum>, GradientOfA<Gated<Sigmoid>>,
+         GradientOfB<Gated<Sigmoid>>, GradientOfA<Gated<Relu>>, GradientOfB<Gated<Relu>>, GradientOfA<Gated<Silu>>,
+         GradientOfB<Gated<Silu>>, GradientOfA<Gated<Gelu>>, GradientOfB<Gated<Gelu>>, GradientOfA<Gated<Tanh>>,
+         GradientOfB<Gated<Tanh>>>;
 
 struct Affine {
   double scale, shift;

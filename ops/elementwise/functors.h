@@ -138,6 +138,14 @@ HOST_DEVICE T slope_at(T x) {
     return F::slope(x);
 }
 
+/// a F(b): a gated linear unit.
+template <class F>
+struct Gated {
+  HOST_DEVICE static auto value(auto a, auto b) { return a * F::value(b); }
+  HOST_DEVICE static auto slope_a(auto, auto b) { return F::value(b); }
+  HOST_DEVICE static auto slope_b(auto a, auto b) { return a * slope_at<F>(b); }
+};
+
 /// Calls f.template operator()<F>() with the functor of an activation, Identity for kNone.
 template <class Function>
 decltype(auto) dispatch_activation(Activation activation, Function&& f) {

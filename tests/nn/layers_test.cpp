@@ -3,11 +3,14 @@
 #include <doctest/doctest.h>
 
 #include "nn/parameter_store.h"
+#include "ops/elementwise/elementwise.h"
 #include "ops/embedding/embedding.h"
+#include "ops/layout/layout.h"
 #include "tensor/create.h"
 #include "tests/support/approx.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
+#include "tests/support/tolerance.h"
 
 using namespace matmix;
 using namespace matmix::nn;
@@ -38,6 +41,23 @@ TEST_CASE("layers are their ops with learned arguments") {
     CHECK(same_bits(all.embedding.forward(ids).value(), embedding(all.embedding.weight, ids).value()));
   }
   CHECK(all.conv.name() == "conv");
+}
+
+TEST_CASE("an MLP is its linear maps around the activation, or around a gate") {
+  const auto act = Activation::kSilu;
+  for (const bool is_gated : {false, true}) {
+    Mlp mlp(4, 6, {.act = act, .gated = is_gated});
+    const ParameterStore store(mlp, kCpu, MathMode::kF64, 3);
+    const Tensor x = random_tensor({2, 5, 4}, 1);
+    const Var up = linear(x, mlp.up.weight, {.bias = mlp.up.bias});
+    CHECK(up.dim(2) == (is_gated ? 12 : 6));
+    const Var inner = is_gated ? narrow(up, 2, 0, 6) * silu(narrow(up, 2, 6, 6)) : silu(up);
+    const Var want = linear(inner, mlp.down.weight, {.bias = mlp.down.bias});
+    CHECK(relative_error(mlp.forward(x).value(), want.value()) <= tolerance(DType::F64, 6));
+  }
+  Mlp bare(4, 6, {.bias = false});
+  CHECK_FALSE(bare.up.bias.defined());
+  CHECK_FALSE(bare.down.bias.defined());
 }
 
 TEST_CASE("dropout draws by module path and step, and is off in evaluation") {

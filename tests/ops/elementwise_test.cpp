@@ -56,6 +56,17 @@ const std::pair<Binary, double (*)(double, double)> kBinary[] = {
     {div, [](double a, double b) { return a / b; }},
     {maximum, [](double a, double b) { return std::max(a, b); }},
     {minimum, [](double a, double b) { return std::min(a, b); }},
+    {glu, [](double a, double b) { return a / (1 + std::exp(-b)); }},
+    {[](const Var& a, const Var& b) { return gated(a, b, Activation::kNone); },
+     [](double a, double b) { return a * b; }},
+    {[](const Var& a, const Var& b) { return gated(a, b, Activation::kRelu); },
+     [](double a, double b) { return a * std::max(b, 0.0); }},
+    {[](const Var& a, const Var& b) { return gated(a, b, Activation::kSilu); },
+     [](double a, double b) { return a * b / (1 + std::exp(-b)); }},
+    {[](const Var& a, const Var& b) { return gated(a, b, Activation::kGelu); },
+     [](double a, double b) { return a * b * phi(b); }},
+    {[](const Var& a, const Var& b) { return gated(a, b, Activation::kTanh); },
+     [](double a, double b) { return a * std::tanh(b); }},
 };
 
 /// x where it is broadcast to an index of a larger shape.
