@@ -62,5 +62,6 @@ std::vector<OpCase> softmax_cases();
 std::vector<OpCase> ssd_cases();
 std::vector<OpCase> toeplitz_cases();
 std::vector<OpCase> topk_cases();
+std::vector<OpCase> vandermonde_cases();
 
 }  // namespace matmix

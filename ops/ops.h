@@ -24,3 +24,4 @@
 #include "ops/ssd/ssd.h"
 #include "ops/toeplitz/toeplitz.h"
 #include "ops/topk/topk.h"
+#include "ops/vandermonde/vandermonde.h"

@@ -1,0 +1,76 @@
+#include "ops/cases.h"
+#include "ops/vandermonde/vandermonde.h"
+
+namespace matmix {
+
+std::vector<OpCase> vandermonde_cases() {
+  using Strides = OpArgument::Strides;
+  const auto arguments = [](int64_t B, int64_t of_q, int64_t of_k, int64_t L) {
+    return std::vector<OpArgument>{{"q", {of_q, L, 2, 3}, -2, 2, Strides::kAny},
+                                   {"k", {of_k, L, 2, 3}, -2, 2, Strides::kAny},
+                                   {"v", {B, L, 2, 4}, -2, 2, Strides::kAny}};
+  };
+  const auto streams = [](const std::vector<OpArgument>& all) {
+    return std::vector<OpArgument>(all.begin(), all.begin() + 2);
+  };
+  // Forms other than the entries are the CPU's alone.
+  const auto product = [](VandermondeOptions options, VandermondeForm form) {
+    return [=](const std::vector<Var>& x) mutable {
+      options.form = x[0].device() == kCpu ? form : VandermondeForm::kAuto;
+      return std::vector{vandermonde(x[0], x[1], x[2], options)};
+    };
+  };
+  const auto matrix = [](const VandermondeOptions& options) {
+    return [options](const std::vector<Var>& x) { return std::vector{vandermonde_matrix(x[0], x[1], options)}; };
+  };
+  using Form = VandermondeForm;
+  return {
+      {.op = "vandermonde",
+       .variant = "entries",
+       .arguments = arguments(2, 2, 1, 7),
+       .function = product({.scale = 0.5, .eps = 0.05}, Form::kEntries),
+       .terms = 300},
+      {.op = "vandermonde",
+       .variant = "entries, sum",
+       .arguments = arguments(1, 1, 1, 6),
+       .function = product({.scale = 0.5, .eps = 0.05, .sign = 1}, Form::kEntries),
+       .terms = 300},
+      {.op = "vandermonde",
+       .variant = "series",
+       .arguments = arguments(2, 1, 2, 6),
+       .function = product({.eps = 0.02}, Form::kSeries),
+       .terms = 300},
+      {.op = "vandermonde",
+       .variant = "series, sum",
+       .arguments = arguments(1, 1, 1, 6),
+       .function = product({.eps = 0.02, .sign = 1}, Form::kSeries),
+       .terms = 300},
+      {.op = "vandermonde",
+       .variant = "grid",
+       .arguments = arguments(2, 2, 1, 9),
+       .function = product({.scale = 0.5, .eps = 0.2, .accuracy = 1e-14}, Form::kGrid),
+       .terms = 2000},
+      {.op = "vandermonde",
+       .variant = "grid, sum",
+       .arguments = arguments(1, 1, 1, 5),
+       .function = product({.eps = 0.2, .sign = 1, .accuracy = 1e-14}, Form::kGrid),
+       .terms = 2000},
+      {.op = "vandermonde",
+       .variant = "L = 1",
+       .arguments = arguments(2, 1, 1, 1),
+       .function = product({.sign = 1}, Form::kAuto),
+       .terms = 20},
+      {.op = "vandermonde_matrix",
+       .variant = "difference",
+       .arguments = streams(arguments(1, 2, 1, 5)),
+       .function = matrix({.scale = 0.5, .eps = 0.05}),
+       .terms = 40},
+      {.op = "vandermonde_matrix",
+       .variant = "sum",
+       .arguments = streams(arguments(1, 1, 1, 5)),
+       .function = matrix({.eps = 0.05, .sign = 1}),
+       .terms = 40},
+  };
+}
+
+}  // namespace matmix
