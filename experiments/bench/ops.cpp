@@ -105,6 +105,19 @@ Work quasiseparable_work(const Machine& m, int64_t L) {
   return work;
 }
 
+/// A number a head as in Mamba-2, or one for each state as in Mamba.
+Work ssd_work(const Machine& m, int64_t L, bool diagonal) {
+  const int64_t H = std::max<int64_t>(1, 2 * m.width / 64), P = 64, N = diagonal ? 16 : 64, B = m.rows / L;
+  const auto stream = [&](const Shape& s, double scale) { return m.values(Shape{B, L} + s, scale); };
+  const Tensor A_log = random_values(diagonal ? Shape{H, N} : Shape{H}, DType::F32, m.device);
+  Work work{diagonal ? "ssd, diagonal" : "ssd",
+            fmt::format("{}x{}, {} heads of {}, N {}", B, L, H, P, N),
+            {stream({H, P}, 1), stream({H}, 1), A_log, stream({1, N}, 0.1), stream({1, N}, 0.1)},
+            [](const std::vector<Var>& x) { return ssd(x[0], {.dt = x[1], .A_log = x[2], .B = x[3], .C = x[4]}).y; }};
+  work.bytes = elements(m, static_cast<double>(m.rows * (2 * H * P + 2 * N + H)));
+  return work;
+}
+
 Tensor token_ids(const Machine& m, int64_t vocabulary) {
   std::vector<int64_t> ids(static_cast<size_t>(m.long_rows));
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int64_t>(i * 7919) % vocabulary;
@@ -137,6 +150,8 @@ std::vector<Work> all_works(const Machine& m) {
                   [ids](const std::vector<Var>& v) { return cross_entropy(v[0], ids).loss; })};
   for (const int64_t L : {256, 4096})
     if (L <= m.rows) works.push_back(quasiseparable_work(m, L));
+  for (const bool diagonal : {false, true})
+    if (4096 <= m.rows) works.push_back(ssd_work(m, 4096, diagonal));
   return works;
 }
 
