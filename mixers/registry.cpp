@@ -3,11 +3,13 @@
 #include "mixers/attention.h"
 #include "mixers/bidirectional.h"
 #include "mixers/dense.h"
+#include "mixers/dft.h"
 #include "mixers/identity.h"
 #include "mixers/linformer.h"
 #include "mixers/low_rank.h"
 #include "mixers/quasiseparable.h"
 #include "mixers/semiseparable.h"
+#include "mixers/toeplitz.h"
 
 namespace matmix::mixers {
 
@@ -49,6 +51,11 @@ const std::vector<MixerRow>& registry() {
          return std::make_unique<Linformer>(
              s, LinformerOptions{.qk_dim = z.qk_dim, .rank = z.state, .max_len = z.max_len});
        }},
+      {"toeplitz", "S4, H3, Hyena, TNN, CKConv",
+       [](const BlockShape& s, const MixerSizes& z) {
+         return std::make_unique<Toeplitz>(s, ToeplitzMixerOptions{.scale_len = z.max_len});
+       }},
+      {"dft", "FNet", [](const BlockShape& s, const MixerSizes& z) { return std::make_unique<Dft>(s, z.max_len); }},
       {"semiseparable", "Mamba-2", [](const BlockShape& s, const MixerSizes& z) { return semiseparable(s, z, {}); }},
       {"semiseparable_diagonal", "Mamba",
        [](const BlockShape& s, const MixerSizes& z) { return semiseparable(s, z, {.decay = StateDecay::kDiagonal}); }},
