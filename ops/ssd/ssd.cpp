@@ -93,7 +93,7 @@ Tensor gradient_like(const Backward& b, int input, const Tensor& like, const Run
 
 /// [count, ...] for the parts of a gradient that are summed when it is given.
 Tensor parts_of(int64_t count, const Tensor& t) {
-  return t.defined() ? zeros(Shape{count} + t.shape(), t.dtype(), t.device()) : t;
+  return t.defined() ? empty(Shape{count} + t.shape(), t.dtype(), t.device()) : t;
 }
 
 void give_gradients(const Backward& b, const Scan& scan, const Tensor& states) {
@@ -109,9 +109,10 @@ void give_gradients(const Backward& b, const Scan& scan, const Tensor& states) {
   to.ddelta = like(kDelta, s.v.delta);
   to.dA_log = parts_of(chunks, s.v.A_log);
   const Tensor& initial = s.v.initial[d];
-  if (initial.defined())
-    to.dinitial[d] =
-        zeros({scan.run_count(), initial.dim(-3), initial.dim(-2), initial.dim(-1)}, initial.dtype(), initial.device());
+  if (initial.defined()) {
+    const Shape shape{scan.run_count(), initial.dim(-3), initial.dim(-2), initial.dim(-1)};
+    to.dinitial[d] = empty(shape, initial.dtype(), initial.device());
+  }
   const SsdRates rates{parts_of(chunks, s.A_log), parts_of(chunks, s.A_im)};
   const Device device = s.v.x.device();
   if (chunks > 0) {
@@ -199,7 +200,7 @@ SsdResult ssd(const Var& x, const SsdInputs& in, const SsdOptions& options) {
   const SsdValues s = scan.values();
   const int64_t chunks = s.v.chunk_count();
   const Tensor y = runs.is_full() ? empty(x.shape(), x.dtype(), x.device()) : zeros(x.shape(), x.dtype(), x.device());
-  const Tensor final_state = zeros({run_count, H, P, N}, carried, x.device());
+  const Tensor final_state = empty({run_count, H, P, N}, carried, x.device());
   const Tensor states = empty({chunks, H, P * N}, carried, x.device());
   if (chunks > 0) {
     if (scan.one_number_a_head())

@@ -94,7 +94,7 @@ struct Problem {
   }
 };
 
-/// next = decay o state + input, a row [N] of a state.
+/// next = decay o state + input x, a row [N] of a state; next may be state, and else nothing overlaps (hence ivdep).
 template <class A>
 void advance(bool is_complex, int64_t N, const A* decay, const A* input, A x, const A* state, A* next) {
   if (!is_complex) {
@@ -104,6 +104,7 @@ void advance(bool is_complex, int64_t N, const A* decay, const A* input, A x, co
   const int64_t half = N / 2;
   const A *turn = decay + half, *imaginary = state + half, *input_imaginary = input + half;
   A* const next_imaginary = next + half;
+#pragma GCC ivdep
   for (int64_t n = 0; n < half; ++n) {
     const A re = state[n], im = imaginary[n];
     next[n] = (decay[n] * re - turn[n] * im) + input[n] * x;
@@ -222,6 +223,7 @@ class RunGradients {
     }
     const A* const turn = decay + half;
     A *const dlog = dlog_.data(), *const dangle = dlog + half;
+#pragma GCC ivdep
     for (int64_t n = 0; n < half; ++n) {
       const A re = decay[n] * own[n] + turn[n] * own[n + half], im = decay[n] * own[n + half] - turn[n] * own[n];
       own[n] = re;
