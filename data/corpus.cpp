@@ -48,11 +48,13 @@ void Corpus::add(const Example& example) {
 
 uint64_t Corpus::digest() const { return hash(std::vector<uint64_t>{hash(ids_), hash(words_), hash(offsets_)}); }
 
+std::string gloss_line(const Synset& synset) { return synset.word + " : " + synset.gloss; }
+
 SplitCorpus gloss_corpus(const std::vector<Synset>& synsets, const Tokenizer& tokenizer, const CorpusOptions& options) {
   check(options, "gloss_corpus");
   SplitCorpus split;
   for (const Synset& synset : synsets) {
-    const std::string line = synset.word + " : " + synset.gloss;
+    const std::string line = gloss_line(synset);
     side_of(line, options, split).add(part_of(tokenizer.encode(line), 0, options.max_len));
   }
   return split;

@@ -45,7 +45,9 @@ struct CorpusOptions {
   uint64_t seed = 0;
 };
 
-/// One example a meaning, "word : gloss"; what goes beyond max_len is dropped.
+/// The text of a meaning, "word : gloss".
+std::string gloss_line(const Synset& synset);
+/// One example a meaning; what goes beyond max_len is dropped.
 SplitCorpus gloss_corpus(const std::vector<Synset>& synsets, const Tokenizer& tokenizer, const CorpusOptions& options);
 /// Paragraphs cut into examples of max_len tokens, the last one of a paragraph shorter.
 SplitCorpus text_corpus(const std::vector<std::string>& paragraphs, const Tokenizer& tokenizer,

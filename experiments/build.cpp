@@ -1,10 +1,13 @@
 #include "experiments/build.h"
 
+#include <filesystem>
+
 #include "data/corpus.h"
 #include "data/masked_text.h"
 #include "data/recall.h"
 #include "data/text.h"
 #include "data/wordnet.h"
+#include "data/wordpiece.h"
 #include "mixers/registry.h"
 
 namespace matmix::experiments {
@@ -53,8 +56,10 @@ mixers::BlockOptions block_options(const ModelConfig& model, int64_t max_len) {
 
 std::unique_ptr<data::Tokenizer> make_tokenizer(const DataConfig& c) {
   if (c.kind == "recall") return nullptr;
-  require(c.tokenizer == "bytes", "config", "data.tokenizer must be bytes, got '", c.tokenizer, "'");
-  return std::make_unique<data::ByteTokenizer>();
+  if (c.tokenizer == "bytes") return std::make_unique<data::ByteTokenizer>();
+  require(std::filesystem::is_regular_file(c.tokenizer), "config",
+          "data.tokenizer must be bytes or the path of a vocabulary, got '", c.tokenizer, "'");
+  return std::make_unique<data::WordPiece>(data::read_wordpiece(c.tokenizer));
 }
 
 std::unique_ptr<data::Dataset> make_dataset(const DataConfig& c) {

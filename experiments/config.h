@@ -9,9 +9,9 @@ namespace matmix::experiments {
 struct DataConfig {
   std::string kind = "glosses";             ///< glosses, text, recall
   std::string path = "/usr/share/wordnet";  ///< WordNet's folder, or a plain text file
-  std::string tokenizer = "bytes";
-  std::string layout = "padded";  ///< padded, packed, full
-  int64_t max_len = 128;          ///< tokens a row
+  std::string tokenizer = "bytes";          ///< bytes, or the path of a vocab.txt
+  std::string layout = "padded";            ///< padded, packed, full
+  int64_t max_len = 128;                    ///< tokens a row
   double mask_rate = 0.15;
   bool whole_word = true;
   double heldout = 0.05;                                   ///< share of texts held out

@@ -24,6 +24,12 @@ class JsonLine {
   }
   /// A list of numbers, each as above.
   JsonLine& put(std::string_view key, const std::vector<double>& values);
+  template <std::integral T>
+  JsonLine& put(std::string_view key, const std::vector<T>& values) {
+    std::string list;
+    for (const T value : values) list += (list.empty() ? "" : ",") + std::to_string(value);
+    return put_raw(key, "[" + list + "]");
+  }
   JsonLine& put_null(std::string_view key) { return put_raw(key, "null"); }
 
   /// Without a newline.

@@ -27,6 +27,7 @@ class Program {
     add_bench();
     add_show();
     add_analyze();
+    add_tokenizer();
     add_list();
   }
 
@@ -66,7 +67,13 @@ class Program {
   template <class Options>
   CLI::App& add(const char* name, const char* what, int (*function)(const Options&),
                 const std::shared_ptr<Options>& options) {
-    CLI::App* command = app_.add_subcommand(name, what);
+    return add_to(app_, name, what, function, options);
+  }
+
+  template <class Options>
+  CLI::App& add_to(CLI::App& parent, const char* name, const char* what, int (*function)(const Options&),
+                   const std::shared_ptr<Options>& options) {
+    CLI::App* command = parent.add_subcommand(name, what);
     command->final_callback([this, function, options] {
       run_ = [this, function, options] {
         options->global = global_;
@@ -144,6 +151,28 @@ class Program {
         ->capture_default_str();
     c.add_flag("--print", o->print, "draw the matrix and its rank map in the terminal");
     c.add_option("--out", o->out, "new folder for matrix.png and ranks.png");
+  }
+
+  void add_tokenizer() {
+    CLI::App& group = *app_.add_subcommand("tokenizer", "WordPiece: train a vocabulary, encode and decode text");
+    group.require_subcommand(1);
+    const auto t = std::make_shared<TokenizerTrainOptions>();
+    CLI::App& c = add_to(group, "train", "Make a vocabulary", run_tokenizer_train, t);
+    c.add_option("source", t->sources, "glosses, or plain text files")->required();
+    c.add_option("--vocab-size", t->vocab_size, "pieces")->check(CLI::PositiveNumber)->capture_default_str();
+    c.add_option("--out", t->out, "file to write, vocab.txt")->required();
+    c.add_flag("--cased", t->cased, "keep capitals and accents");
+    const auto e = std::make_shared<TokenizerTextOptions>(), d = std::make_shared<TokenizerTextOptions>();
+    add_tokenizer_text(add_to(group, "encode", "Text to ids, line for line", run_tokenizer_encode, e), *e)
+        .add_flag("--summary", e->summary, "only how much, and how fast");
+    add_tokenizer_text(add_to(group, "decode", "Ids to text, line for line", run_tokenizer_decode, d), *d);
+  }
+
+  static CLI::App& add_tokenizer_text(CLI::App& c, TokenizerTextOptions& options) {
+    c.add_option("--vocab", options.vocab, "vocab.txt")->required();
+    c.add_option("file", options.file, "stdin if there is none");
+    c.add_flag("--pieces", options.pieces, "pieces instead of ids");
+    return c;
   }
 
   void add_list() {

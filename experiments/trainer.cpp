@@ -22,6 +22,11 @@ nn::AdamW::Options optimizer_options(const TrainConfig& c) {
           .max_grad_norm = c.max_grad_norm};
 }
 
+std::string vocabulary_digest(const DataConfig& c) {
+  const auto tokenizer = make_tokenizer(c);
+  return tokenizer ? text(tokenizer->digest()) : "";
+}
+
 /// Copies into a tensor that stays where it is; makes it at the first call.
 void refresh(Tensor& kept, const Tensor& value, Device device) {
   if (!kept.defined() || kept.shape() != value.shape()) kept = empty(value.shape(), value.dtype(), device);
@@ -35,6 +40,7 @@ Trainer::Trainer(const Config& config)
       device_(parse_device(config.train.device)),
       mode_(parse_math_mode(config.train.dtype)),
       dataset_(make_dataset(config.data)),
+      vocabulary_(vocabulary_digest(config.data)),
       model_(make_model(config.model, dataset_->form())),
       store_(std::make_unique<nn::ParameterStore>(*model_, device_, mode_, static_cast<uint64_t>(config.train.seed))),
       state_(device_),
@@ -121,6 +127,7 @@ HeldoutFigures Trainer::evaluate(int64_t rows) {
 }
 
 void Trainer::save(TensorFile& file) const {
+  file.metadata["vocabulary"] = vocabulary_;
   store_->save(file, true);
   file.tensors.emplace_back("trainer.sums", sums_);
   file.tensors.emplace_back("trainer.grad_norm", state_.grad_norm);
@@ -128,6 +135,9 @@ void Trainer::save(TensorFile& file) const {
 }
 
 void Trainer::load(const TensorFile& file) {
+  const auto saved = file.metadata.find("vocabulary");
+  require(saved == file.metadata.end() || saved->second == vocabulary_, "checkpoint",
+          "its ids are those of another vocabulary than that of data.tokenizer, ", config_.data.tokenizer);
   const Tensor& sums = file.at("trainer.sums");
   const Tensor& grad_norm = file.at("trainer.grad_norm");
   const int64_t tokens = item<int64_t>(file.at("trainer.tokens"));

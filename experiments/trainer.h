@@ -45,7 +45,8 @@ class Trainer {
   int64_t tokens() const { return tokens_; }
   bool captured() const { return graph_ && graph_->captured(); }
 
-  /// Everything that a step depends on or adds to, as tensors (CPU) and back.
+  /// Everything that a step depends on or adds to, as tensors (CPU) and back. Error if the file's ids were those of
+  /// another vocabulary.
   void save(TensorFile& file) const;
   void load(const TensorFile& file);
 
@@ -62,6 +63,7 @@ class Trainer {
   Device device_;
   MathMode mode_;
   std::unique_ptr<data::Dataset> dataset_;
+  std::string vocabulary_;  ///< digest of the tokenizer; "" for data that is no text
   std::unique_ptr<nn::Bert> model_;
   std::unique_ptr<nn::ParameterStore> store_;
   nn::StepState state_;

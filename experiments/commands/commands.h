@@ -77,6 +77,23 @@ struct AnalyzeOptions {
   Global global;
 };
 
+struct TokenizerTrainOptions {
+  std::vector<std::string> sources;  ///< "glosses" or plain text files
+  std::string out;
+  int64_t vocab_size = 4096;
+  bool cased = false;
+  Global global;
+};
+
+/// Of encode and decode.
+struct TokenizerTextOptions {
+  std::string vocab;
+  std::string file;      ///< "": stdin
+  bool pieces = false;   ///< not ids
+  bool summary = false;  ///< of encode: how many bytes, tokens and unknown ones, how fast
+  Global global;
+};
+
 struct ListOptions {
   Global global;
 };
@@ -91,6 +108,9 @@ int run_gradcheck(const GradcheckCommandOptions& options);
 int run_bench(const BenchOptions& options);
 int run_show(const ShowOptions& options);
 int run_analyze(const AnalyzeOptions& options);
+int run_tokenizer_train(const TokenizerTrainOptions& options);
+int run_tokenizer_encode(const TokenizerTextOptions& options);
+int run_tokenizer_decode(const TokenizerTextOptions& options);
 int run_list(const ListOptions& options);
 
 }  // namespace matmix::experiments
