@@ -103,6 +103,7 @@ class Program {
     CLI::App& c = add("verify", "Every law of every mixer: explicit against fast, padding, ranks, ...", run_verify, o);
     c.add_option("--mixer", o->mixers, "only this one, repeatable")->allow_extra_args(false);
     c.add_flag("--exhaustive", o->exhaustive, "all lengths, all layouts (minutes)");
+    c.add_option("--html", o->html, "also write the results as one page to this file");
   }
 
   void add_replay() {

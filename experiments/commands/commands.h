@@ -38,6 +38,7 @@ struct EvaluateOptions {
 struct VerifyOptions {
   std::vector<std::string> mixers;  ///< none: all
   bool exhaustive = false;
+  std::string html;  ///< file for a page of the results; "": none
   Global global;
 };
 

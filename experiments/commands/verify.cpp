@@ -3,7 +3,9 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/json_line.h"
-#include "experiments/laws/laws.h"
+#include "experiments/laws/page.h"
+#include "experiments/provenance.h"
+#include "tensor/file.h"
 
 namespace matmix::experiments {
 namespace {
@@ -75,19 +77,27 @@ void print_table(const mixers::MixerRow& row, const std::vector<LawResult>& resu
 
 int run_verify(const VerifyOptions& options) {
   const LawOptions laws = law_options(options);
-  int64_t checked = 0, failed = 0;
-  for (const mixers::MixerRow& row : law_rows(options.mixers)) {
+  const std::vector<mixers::MixerRow> rows = law_rows(options.mixers);
+  std::optional<AtomicFile> page;  // opened first: a path that cannot be written is known at once
+  if (!options.html.empty()) page.emplace(options.html);
+  std::vector<LawResult> all;
+  for (const mixers::MixerRow& row : rows) {
     const std::vector<LawResult> results = check_laws(row, laws, [&](const std::vector<LawResult>& found) {
       if (options.global.json) std::ranges::for_each(found, print_json);
       std::fflush(stdout);
     });
     if (!options.global.json) print_table(row, results);
     std::fflush(stdout);
-    checked += static_cast<int64_t>(results.size());
-    failed += std::ranges::count(results, false, &LawResult::pass);
+    all.insert(all.end(), results.begin(), results.end());
   }
+  if (page) {
+    const std::string html = law_page(all, version_text());
+    page->write(html.data(), html.size());
+    page->commit();
+  }
+  const auto failed = std::ranges::count(all, false, &LawResult::pass);
   if (!options.global.json)
-    fmt::print("\n{} laws measured, {} failed{}\n", checked, failed,
+    fmt::print("\n{} laws measured, {} failed{}\n", all.size(), failed,
                options.exhaustive ? "" : " (--exhaustive tries every length)");
   return failed == 0 ? 0 : 1;
 }

@@ -47,12 +47,10 @@ Tokens silent_behind(Tokens tokens, int64_t n) {
   return tokens;
 }
 
-/// How far the start of a longer row is from a row; up to a factor if both are normalised to the same sum.
-double change_of_row(const Eigen::VectorXd& row, const Eigen::VectorXd& longer) {
-  const Eigen::VectorXd start = longer.head(row.size());
-  const double size = row.norm() > 0 ? row.norm() : 1;
-  const bool same_sum = std::abs(row.sum() - longer.sum()) <= kChange * row.cwiseAbs().sum();
-  return same_sum ? distance_up_to_factor(row, start) : (start - row).norm() / size;
+/// How far b is from a, as a share of a; up to a factor if they are rows of a normalised M.
+double change_of_row(const Eigen::VectorXd& a, const Eigen::VectorXd& b, bool normalised) {
+  const double size = a.norm() > 0 ? a.norm() : 1;
+  return normalised ? distance_up_to_factor(a, b) : (b - a).norm() / size;
 }
 
 /// How far the row sums of M are from 1, at most.
@@ -73,11 +71,9 @@ double influence_of_future(const Subject& subject, int64_t L) {
   for (int64_t i = 0; i + 1 < L; ++i) {
     const auto after = matrices_of(subject.matrix(with_another_future(subject, tokens, i), layout));
     for (size_t m = 0; m < before.size(); ++m)
-      for (int64_t row = 0; row <= i; ++row) {
-        const Eigen::VectorXd a = before[m].row(row).head(i + 1), b = after[m].row(row).head(i + 1);
-        const double size = a.norm() > 0 ? a.norm() : 1;
-        worst = std::max(worst, normalised ? distance_up_to_factor(a, b) : (b - a).norm() / size);
-      }
+      for (int64_t row = 0; row <= i; ++row)
+        worst =
+            std::max(worst, change_of_row(before[m].row(row).head(i + 1), after[m].row(row).head(i + 1), normalised));
   }
   return worst;
 }
@@ -140,9 +136,10 @@ void check_scale(const Setting& setting, LawBook& book) {
   const Tokens tokens = silent_behind(subject.draw_tokens({longer}), L);
   const auto whole = matrices_of(subject.matrix(tokens, full_layout({longer})));
   const auto alone = matrices_of(subject.matrix(first_tokens(tokens, L), full_layout({L})));
+  const bool normalised = subject.mixer().traits().normalised;
   for (size_t m = 0; m < alone.size(); ++m)
     for (int64_t i = 0; i < L; ++i)
-      book.add("scale", change_of_row(alone[m].row(i), whole[m].row(i)), kChange,
+      book.add("scale", change_of_row(alone[m].row(i), whole[m].row(i).head(L), normalised), kChange,
                text("row ", i, " of L=", L, " and L=", longer));
 }
 

@@ -1,0 +1,124 @@
+#include "experiments/laws/page.h"
+
+#include <fmt/core.h>
+#include <algorithm>
+
+namespace matmix::experiments {
+namespace {
+
+constexpr const char* kHead = R"(<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>matmix: the laws of the mixers</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { margin-top: 2.5rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .6rem; border-bottom: 1px solid #e4e4e4; text-align: right; white-space: nowrap; }
+th:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
+thead th { border-bottom: 2px solid #bbb; vertical-align: bottom; }
+.pass { background: #eef8ee; }
+.near { background: #fdf6dc; }
+.fail { background: #f9d3d0; font-weight: 600; }
+.none { color: #bbb; }
+dt { font-weight: 600; }
+dd { margin: 0 0 .4rem 1.5rem; }
+</style>
+</head>
+<body>
+)";
+
+/// From this share of what is allowed on, a result is shown as near to failing.
+constexpr double kNear = 0.5;
+
+struct Column {
+  SourceKind source;
+  DType dtype;
+  Device device;
+
+  bool holds(const LawResult& r) const { return r.source == source && r.dtype == dtype && r.device == device; }
+};
+
+std::vector<Column> columns_of(const std::vector<LawResult>& results) {
+  std::vector<Column> columns;
+  for (const LawResult& r : results)
+    if (std::ranges::none_of(columns, [&](const Column& c) { return c.holds(r); }))
+      columns.push_back({r.source, r.dtype, r.device});
+  return columns;
+}
+
+std::string cell(const LawResult* r) {
+  if (!r) return "<td class=\"none\">-</td>";
+  const char* kind = !r->pass ? "fail" : r->strain() >= kNear ? "near" : "pass";
+  const std::string holds = r->pass ? "holds" : "broken";
+  const std::string figure = r->tolerance > 0 ? fmt::format("{:.1e} / {:.0e}", r->error, r->tolerance) : holds;
+  return fmt::format("<td class=\"{}\" title=\"{}\">{}</td>", kind, escaped(r->where), figure);
+}
+
+std::string table(const std::vector<LawResult>& results) {
+  const std::vector<Column> columns = columns_of(results);
+  std::string html = "<div class=\"scroll\"><table>\n<thead><tr><th>law</th>";
+  for (const Column& c : columns)
+    html += fmt::format("<th>{}<br>{}, {}</th>", to_string(c.source), to_string(c.dtype), to_string(c.device));
+  html += "</tr></thead>\n<tbody>\n";
+  for (const Law& law : laws()) {
+    if (std::ranges::find(results, law.name, &LawResult::law) == results.end()) continue;
+    html += fmt::format("<tr><th title=\"{}\">{}</th>", escaped(law.says), escaped(law.name));
+    for (const Column& c : columns) {
+      const auto found = std::ranges::find_if(results, [&](const auto& r) { return r.law == law.name && c.holds(r); });
+      html += cell(found == results.end() ? nullptr : &*found);
+    }
+    html += "</tr>\n";
+  }
+  return html + "</tbody>\n</table></div>\n";
+}
+
+std::string failures(const std::vector<LawResult>& results) {
+  std::string html;
+  for (const LawResult& r : results)
+    if (!r.pass)
+      html += fmt::format("<li>{}: {}, {} {} on {}: {:.3g} where {:.3g} is allowed, at {}</li>\n", escaped(r.mixer),
+                          escaped(r.law), to_string(r.source), to_string(r.dtype), to_string(r.device), r.error,
+                          r.tolerance, escaped(r.where));
+  return html.empty() ? "" : "<ul>\n" + html + "</ul>\n";
+}
+
+std::string explanations() {
+  std::string html = "<h2>The laws</h2>\n<dl>\n";
+  for (const Law& law : laws()) html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escaped(law.name), escaped(law.says));
+  return html + "</dl>\n";
+}
+
+}  // namespace
+
+std::string escaped(std::string_view x) {
+  std::string safe;
+  for (const char c : x) switch (c) {
+      case '&': safe += "&amp;"; break;
+      case '<': safe += "&lt;"; break;
+      case '>': safe += "&gt;"; break;
+      case '"': safe += "&quot;"; break;
+      default: safe += c;
+    }
+  return safe;
+}
+
+std::string law_page(const std::vector<LawResult>& results, const std::string& made_by) {
+  const auto failed = std::ranges::count(results, false, &LawResult::pass);
+  std::string html = kHead;
+  html += fmt::format("<h1>The laws of the mixers</h1>\n<p>{}. {} laws measured, {} failed.</p>\n", escaped(made_by),
+                      results.size(), failed);
+  html += "<p>In each cell the worst error and what is allowed; the case it belongs to shows under the pointer.</p>\n";
+  html += failures(results);
+  for (auto first = results.begin(); first != results.end();) {
+    const auto last = std::find_if(first, results.end(), [&](const LawResult& r) { return r.mixer != first->mixer; });
+    html += fmt::format("<h2>{}</h2>\n", escaped(first->mixer)) + table({first, last});
+    first = last;
+  }
+  return html + explanations() + "</body>\n</html>\n";
+}
+
+}  // namespace matmix::experiments

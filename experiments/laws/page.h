@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "experiments/laws/laws.h"
+
+namespace matmix::experiments {
+
+/// Results of check_laws() as one HTML page that needs nothing else: a table a mixer, a row a law, a column for each
+/// source, dtype and device; in each cell the worst error and what is allowed. `made_by` stands below the title.
+std::string law_page(const std::vector<LawResult>& results, const std::string& made_by);
+
+/// x as text of an HTML page.
+std::string escaped(std::string_view x);
+
+}  // namespace matmix::experiments
