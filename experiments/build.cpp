@@ -42,12 +42,15 @@ mixers::BlockOptions block_options(const ModelConfig& model, int64_t max_len) {
           .headdim = c.headdim,
           .conv_width = c.conv_width,
           .conv_causal = c.conv_causal,
+          .conv_bias = c.conv_bias,
           .conv_act = parse_activation(c.conv_act),
           .gate = choose<Gate>(
               "model.mixer.gate", c.gate,
               {{"none", Gate::kNone}, {"after_norm", Gate::kAfterNorm}, {"before_norm", Gate::kBeforeNorm}}),
           .norm = c.norm,
           .residual_v = c.residual_v,
+          .multiply_copies = c.multiply_copies,
+          .bias = c.bias,
           .source = choose<Source>("model.mixer.source", c.source,
                                    {{"projected", mixers::Projected{}}, {"table", mixers::Table{max_len}}})};
 }
@@ -97,6 +100,7 @@ std::unique_ptr<nn::Bert> make_model(const ModelConfig& c, const data::RowForm& 
       .layers = c.layers,
       .norm = choose<NormKind>("model.norm", c.norm, {{"layer", NormKind::kLayer}, {"rms", NormKind::kRms}}),
       .mlp_width = c.mlp_width,
+      .mlp = {.act = parse_activation(c.mlp_act), .gated = c.mlp_gated},
       .dropout = c.dropout};
   return std::make_unique<nn::Bert>(nn::BertOptions{.vocab_size = form.vocab_size,
                                                     .max_positions = c.max_positions,

@@ -2,28 +2,14 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
+#include "tensor/nearest.h"
 #include "tensor/safetensors.h"
 
 namespace matmix::experiments {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-int64_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<int64_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (size_t i = 0; i < a.size(); ++i) {
-    int64_t diagonal = std::exchange(row[0], static_cast<int64_t>(i) + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const int64_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
 
 /// Reads the fields of one JSON object into a struct and refuses what it does not know.
 class Reader {
@@ -44,8 +30,7 @@ class Reader {
   void finish() const {
     for (const auto& [key, value] : object_.items()) {
       if (std::ranges::find(known_, key) != known_.end()) continue;
-      const auto nearest = std::ranges::min_element(known_, {}, [&](const auto& k) { return edit_distance(k, key); });
-      fail(where_, "unknown key ", join(key), "; the nearest known one is ", join(*nearest));
+      fail(where_, "unknown key ", join(key), "; the nearest known ones are ", nearest_names(key, known_));
     }
   }
 
@@ -131,10 +116,13 @@ void fields(Io& io, MixerConfig& c) {
   io("headdim", c.headdim);
   io("conv_width", c.conv_width);
   io("conv_causal", c.conv_causal);
+  io("conv_bias", c.conv_bias);
   io("conv_act", c.conv_act);
   io("gate", c.gate);
   io("norm", c.norm);
   io("residual_v", c.residual_v);
+  io("multiply_copies", c.multiply_copies);
+  io("bias", c.bias);
 }
 
 template <class Io>
@@ -142,6 +130,8 @@ void fields(Io& io, ModelConfig& c) {
   io("d_model", c.d_model);
   io("layers", c.layers);
   io("mlp_width", c.mlp_width);
+  io("mlp_act", c.mlp_act);
+  io("mlp_gated", c.mlp_gated);
   io("max_positions", c.max_positions);
   io("dropout", c.dropout);
   io("norm", c.norm);

@@ -27,16 +27,21 @@ struct MixerConfig {
   int64_t expand = 2, headdim = 32;
   int64_t conv_width = 7;
   bool conv_causal = false;
+  bool conv_bias = true;
   std::string conv_act = "silu";
   std::string gate = "after_norm";  ///< none, after_norm, before_norm
   bool norm = true;
   bool residual_v = false;
+  bool multiply_copies = false;  ///< of a mixer with two copies of the heads
+  bool bias = false;             ///< of the in- and out-projection
 };
 
 struct ModelConfig {
   int64_t d_model = 128, layers = 4;
-  int64_t mlp_width = 0;
-  int64_t max_positions = 0;
+  int64_t mlp_width = 0;         ///< of an MLP after each mixer; 0: none
+  std::string mlp_act = "gelu";  ///< relu, silu, gelu, tanh, none
+  bool mlp_gated = false;
+  int64_t max_positions = 0;  ///< longest sequence with learned positions; 0: none
   double dropout = 0;
   std::string norm = "layer";  ///< layer, rms
   MixerConfig mixer;

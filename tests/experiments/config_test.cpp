@@ -44,7 +44,7 @@ TEST_CASE("what is wrong is said in one sentence, with file and path") {
     return std::string();
   };
   CHECK(message(R"({"model": {"d_modle": 3}})") ==
-        "f.json: unknown key model.d_modle; the nearest known one is model.d_model");
+        "f.json: unknown key model.d_modle; the nearest known ones are 'd_model', 'dropout' or 'norm'");
   CHECK(message(R"({"model": 3})") == "f.json: model must be an object, got number");
   CHECK(message(R"({"train": {"steps": "many"}})") == "f.json: train.steps must be a whole number, got \"many\"");
   CHECK(message(R"({"train": {"steps": 1.5}})") == "f.json: train.steps must be a whole number, got 1.5");
