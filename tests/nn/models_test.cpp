@@ -83,6 +83,20 @@ TEST_CASE("bf16 keeps the residual stream in F32 and gives bf16 logits close to 
   }
 }
 
+TEST_CASE("learned positions count from the start of each run") {
+  Bert model(kTiny, twice);
+  const ParameterStore store(model, kCpu, MathMode::kF64, 5);
+  const auto ids = [](std::vector<int64_t> values) {
+    return from_vector(values, {1, static_cast<int64_t>(values.size())});
+  };
+  const Tensor packed = model.encode(ids({7, 1, 2, 3, 1, 2}), Runs::of(1, 6, {{0, 1, 3}, {0, 4, 2}})).value();
+  const Tensor first = model.encode(ids({1, 2, 3}), Runs::full(1, 3)).value();
+  const Tensor second = model.encode(ids({1, 2}), Runs::full(1, 2)).value();
+  CHECK(relative_error(packed.narrow(1, 1, 3), first) < 1e-14);
+  CHECK(relative_error(packed.narrow(1, 4, 2), second) < 1e-14);
+  CHECK(relative_error(packed.narrow(1, 2, 1), packed.narrow(1, 4, 1)) > 1e-3);
+}
+
 TEST_CASE("a sequence beyond the learned positions is refused") {
   Bert model(kTiny, twice);
   const ParameterStore store(model, kCpu, MathMode::kF32, 5);
