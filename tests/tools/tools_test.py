@@ -11,6 +11,7 @@ sys.path.insert(0, str(TOOLS))
 sys.dont_write_bytecode = True
 
 import check_layers  # noqa: E402
+import page_code  # noqa: E402
 
 
 def breaches(room, name, text):
@@ -43,6 +44,42 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual(breaches("ops", "norm/norm_cuda.cu", "k<<<1, 2>>>();"), [])
         self.assertEqual(len(breaches("ops", "norm/norm.cpp", "k<<<1, 2>>>();")), 1)
         self.assertEqual(len(breaches("mixers", "a_cuda.cu", "")), 1)
+
+
+class PageCode(unittest.TestCase):
+    def test_named_blocks_are_files(self):
+        page = "text\n```cpp a/b.h\none\n```\n```cpp\nnot named\n```\n```cpp c.cpp\ntwo\n```\n```cpp a/b.h\nthree\n```\n"
+        self.assertEqual(page_code.blocks(page), {"a/b.h": "one\nthree\n", "c.cpp": "two\n"})
+
+    def test_a_mixer_takes_less_than_60_lines(self):
+        page = (TOOLS.parent / "docs/adding_a_mixer.md").read_text()
+        lines = "".join(page_code.blocks(page).values()).splitlines()
+        self.assertTrue(20 < sum(bool(line.strip()) for line in lines) < 60)
+
+
+class NewMixer(unittest.TestCase):
+    def new_mixer(self, *arguments):
+        return subprocess.run([TOOLS / "new_mixer.sh", *arguments], capture_output=True, text=True)
+
+    def test_writes_three_formatted_files_once(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.new_mixer("two_words", folder)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn('{"two_words", "what it stands for"', done.stdout)
+            for name in ["mixers/two_words.h", "mixers/two_words.cpp", "tests/mixers/two_words_test.cpp"]:
+                text = (pathlib.Path(folder) / name).read_text()
+                self.assertNotIn("@", text)
+                style = f"--style=file:{TOOLS.parent / '.clang-format'}"
+                formatted = subprocess.run(["clang-format", style, f"--assume-filename={name}"], input=text,
+                                           capture_output=True, text=True, check=True).stdout
+                self.assertEqual(text, formatted)
+            again = self.new_mixer("two_words", folder)
+            self.assertEqual((again.returncode, again.stderr),
+                             (2, "new_mixer.sh: mixers/two_words.h is there already\n"))
+
+    def test_names_are_those_of_files(self):
+        for name in ["", "TwoWords", "two-words", "../x", "2words", "two__words"]:
+            self.assertEqual(self.new_mixer(name, "/nowhere").returncode, 2, name)
 
 
 class CountTests(unittest.TestCase):
