@@ -19,7 +19,8 @@ Coefficients::Coefficients(std::vector<Stream> streams, Source source, int64_t D
       require(table->max_len > 0, "coefficients", "a table needs max_len > 0, got ", table->max_len);
       // The diagonal stays a map of the value whatever the source of the other streams.
       if (s.route != Route::kFromValue)
-        parameter = nn::Parameter(Shape{table->max_len} + s.per_token, table->init, nn::Decay::kYes);
+        parameter =
+            nn::Parameter(Shape{table->max_len} + s.per_token, table->init.value_or(s.table_init), nn::Decay::kYes);
     } else if (const auto* generated = std::get_if<Generated>(&source_); generated && s.route != Route::kFromValue) {
       generators_.push_back(generated->make(s));
     }

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -21,7 +22,7 @@ class Generator : public nn::Module {
 struct Projected {};  ///< from the input, token by token: data dependent
 struct Table {        ///< learned, one row a position
   int64_t max_len = 0;
-  nn::Init init = nn::Init::normal(0.02);
+  std::optional<nn::Init> init = {};  ///< unset: each stream's own
 };
 struct Generated {
   std::function<std::unique_ptr<Generator>(const Stream&)> make;

@@ -21,6 +21,7 @@ struct Traits {
                                   ///< its rows are divided by
   int64_t max_len = kUnlimited;   ///< longest run that the class itself admits (dense, a fixed DFT size)
   int64_t copies = 1;             ///< heads of the result per head of v (2 for concat)
+  double accuracy = 0;            ///< relative error that the fast form may have in F64; 0: that of rounding
   /// Promised, tight bounds on the rank of blocks strictly below (M[k+1:, :k+1]) and strictly above the diagonal.
   std::optional<int64_t> rank_below = {}, rank_above = {};
   std::string explicit_cost = {}, fast_cost = {};  ///< a head, forward: "L^2 P", "L P N"

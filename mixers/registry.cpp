@@ -2,6 +2,7 @@
 
 #include "mixers/attention.h"
 #include "mixers/bidirectional.h"
+#include "mixers/cauchy.h"
 #include "mixers/dense.h"
 #include "mixers/dft.h"
 #include "mixers/identity.h"
@@ -10,9 +11,9 @@
 #include "mixers/quasiseparable.h"
 #include "mixers/semiseparable.h"
 #include "mixers/toeplitz.h"
+#include "mixers/vandermonde.h"
 
 namespace matmix::mixers {
-
 namespace {
 
 std::unique_ptr<Mixer> semiseparable(const BlockShape& shape, const MixerSizes& sizes,
@@ -56,6 +57,14 @@ const std::vector<MixerRow>& registry() {
          return std::make_unique<Toeplitz>(s, ToeplitzMixerOptions{.scale_len = z.max_len});
        }},
       {"dft", "FNet", [](const BlockShape& s, const MixerSizes& z) { return std::make_unique<Dft>(s, z.max_len); }},
+      {"cauchy", "the Cauchy mixer of Hwang et al.",
+       [](const BlockShape& s, const MixerSizes& z) {
+         return std::make_unique<Cauchy>(s, CauchyMixerOptions{.qk_dim = z.qk_dim, .scale_len = z.max_len});
+       }},
+      {"vandermonde", "the Vandermonde mixer of Hwang et al.",
+       [](const BlockShape& s, const MixerSizes& z) {
+         return std::make_unique<Vandermonde>(s, VandermondeMixerOptions{.qk_dim = z.qk_dim, .scale_len = z.max_len});
+       }},
       {"semiseparable", "Mamba-2", [](const BlockShape& s, const MixerSizes& z) { return semiseparable(s, z, {}); }},
       {"semiseparable_diagonal", "Mamba",
        [](const BlockShape& s, const MixerSizes& z) { return semiseparable(s, z, {.decay = StateDecay::kDiagonal}); }},

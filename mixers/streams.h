@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "autograd/var.h"
+#include "nn/init.h"
 #include "tensor/runs.h"
 
 namespace matmix::mixers {
@@ -18,6 +19,7 @@ struct Stream {
   std::string name;
   Shape per_token;  ///< {G, N}, {H}, {H, D} ...
   Route route = Route::kConvAct;
+  nn::Init table_init = nn::Init::normal(0.02);  ///< where it is learned, position by position
 };
 
 /// The streams of one batch, by name. Token streams are [B, L, per_token...]. Positional ones (a table, a generated
