@@ -26,6 +26,9 @@ struct BertWord {
 /// characters count, and the order of its steps, as in Hugging Face's tokenizers (private use is dropped too).
 void for_each_bert_word(std::string_view text, Casing casing, const std::function<void(const BertWord&)>& sink);
 
+/// Words of more characters are [UNK], whatever the vocabulary.
+inline constexpr int64_t kLongestWord = 100;
+
 /// Whether a character of such a word is always a word of its own.
 bool stands_alone(int32_t code);
 

@@ -13,7 +13,6 @@ namespace {
 
 constexpr const char* kReader = "read_vocabulary";
 constexpr std::string_view kGoesOn = "##";
-constexpr int64_t kMaxCharacters = 100;
 
 bool goes_on(std::string_view piece) { return piece.starts_with(kGoesOn) && piece.size() > kGoesOn.size(); }
 
@@ -107,7 +106,7 @@ void WordPiece::encode_word(const BertWord& word, int64_t offset, int32_t number
   };
   for (size_t at = 0; at < word.bytes.size();) {
     const PieceTrie::Match match = trie_.longest(word.bytes.substr(at), at > 0);
-    if (match.id < 0 || word.characters > kMaxCharacters) {
+    if (match.id < 0 || word.characters > kLongestWord) {
       tokens.cut(before);
       tokens.add(vocabulary_.unk, number, span(0, word.bytes.size()));
       return;

@@ -12,7 +12,6 @@ namespace matmix::data {
 namespace {
 
 constexpr size_t kMaxAlphabet = 1000;
-constexpr int64_t kMaxCharacters = 100;  ///< longer words are [UNK] whatever the vocabulary
 constexpr int64_t kMinPairs = 2;
 
 using WordCounts = std::map<std::string, int64_t>;
@@ -21,7 +20,7 @@ WordCounts count_words(std::span<const std::string> texts, Casing casing) {
   std::unordered_map<std::string, int64_t> counts;
   for (const std::string& text : texts)
     for_each_bert_word(text, casing, [&](const BertWord& word) {
-      if (word.characters <= kMaxCharacters) ++counts[std::string(word.bytes)];
+      if (word.characters <= kLongestWord) ++counts[std::string(word.bytes)];
     });
   return {counts.begin(), counts.end()};
 }

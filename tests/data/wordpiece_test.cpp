@@ -2,8 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <limits>
-
 #include "data/corpus.h"
 #include "data/masking.h"
 #include "data/unicode.h"
