@@ -9,9 +9,12 @@
 #include "experiments/compare.h"
 #include "mixers/attention.h"
 #include "mixers/dense.h"
+#include "mixers/dft.h"
 #include "mixers/low_rank.h"
 #include "mixers/quasiseparable.h"
+#include "mixers/toeplitz.h"
 #include "nn/parameter_store.h"
+#include "tensor/accumulate.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
@@ -20,10 +23,12 @@ namespace {
 
 using mixers::MixerBlock;
 
-/// One of their parameters and the ones of ours that it holds, joined along its last axis.
+/// One of their parameters and the ones of ours that it holds, joined along its last axis; if `gather` is set, of what
+/// that makes of theirs, and `scatter` makes theirs of gradients of ours.
 struct NameMap {
   std::string theirs;
   std::vector<std::string> ours;
+  std::function<Tensor(const Tensor&)> gather = {}, scatter = {};
 };
 
 /// The metadata and tensors of one file, with errors that name what is wrong.
@@ -127,6 +132,40 @@ std::unique_ptr<MixerBlock> make_low_rank(const Reference& r) {
       mixers::LowRankMixerOptions{.qk_dim = r.number("qk_dim"), .scale_len = r.number("max_seq_len")});
 }
 
+/// The reference's is one tap off; its table holds both directions.
+std::unique_ptr<MixerBlock> make_toeplitz(const Reference& r) {
+  mixers::BlockOptions block = residual_block(r);
+  if (!r.data_dependent()) block.source = mixers::Table{.max_len = r.number("max_seq_len")};
+  return block_around<mixers::Toeplitz>(
+      block, mixers::ToeplitzMixerOptions{.scale_len = r.number("max_seq_len"), .reference_compat = true});
+}
+
+std::unique_ptr<MixerBlock> make_dft(const Reference& r) {
+  return block_around<mixers::Dft>(residual_block(r), r.number("max_seq_len"));
+}
+
+/// Taps [H, 2 L - 1] as [L, 2 H], F64: f_k = w_{L-1+k} of every head, then r_k = w_{L-1-k}.
+Tensor both_directions(const Tensor& w) {
+  require(w.rank() == 2 && w.dim(1) % 2 == 1, "replay", "taps must be [H, 2 L - 1], got ", w);
+  const int64_t H = w.dim(0), L = (w.dim(1) + 1) / 2;
+  const Tensor rows = empty({L, 2 * H}, DType::F64);
+  for (int64_t k = 0; k < L; ++k) {
+    copy(rows.select(0, k).narrow(0, 0, H), w.select(1, L - 1 + k));
+    copy(rows.select(0, k).narrow(0, H, H), w.select(1, L - 1 - k));
+  }
+  return rows;
+}
+/// The transpose of it.
+Tensor one_direction(const Tensor& rows) {
+  const int64_t H = rows.dim(1) / 2, L = rows.dim(0);
+  const Tensor w = zeros({H, 2 * L - 1}, DType::F64);
+  for (int64_t k = 0; k < L; ++k) {
+    accumulate(w.select(1, L - 1 + k), rows.select(0, k).narrow(0, 0, H));
+    accumulate(w.select(1, L - 1 - k), rows.select(0, k).narrow(0, H, H));
+  }
+  return w;
+}
+
 /// One class of the reference: how its block is made here, and where its parameters go.
 struct ReferenceKind {
   std::string name;
@@ -166,6 +205,13 @@ const std::vector<ReferenceKind>& kinds() {
       {"dense", make_dense, {{"matrix_mixer.M", {"mixer.M"}}}},
       {"attention", make_attention, query_key_names()},
       {"low_rank", make_low_rank, query_key_names()},
+      {"toeplitz",
+       make_toeplitz,
+       {{"matrix_mixer.conv_params",
+         {"coefficients.forward", "coefficients.reverse"},
+         both_directions,
+         one_direction}}},
+      {"vandermonde_dft", make_dft, {}},
   };
   return rows;
 }
@@ -191,8 +237,9 @@ class Parameters {
     std::set<std::string> missing;
     for (const Entry& e : store_.entries()) missing.insert(e.path);
     for (const std::string& theirs : r.parameter_names()) {
+      const NameMap& map = map_of(theirs);
       const Tensor& value = r.tensor("param." + theirs);
-      for (const auto& [entry, columns] : parts(theirs, value)) {
+      for (const auto& [entry, columns] : parts(map, map.gather ? map.gather(value) : value)) {
         copy(nn::ParameterStore::part(store_.master(), *entry), contiguous(columns).reshape(entry->shape));
         missing.erase(entry->path);
       }
@@ -204,24 +251,31 @@ class Parameters {
 
   /// The gradient, on the CPU, in the shape of theirs.
   Tensor gradient(const std::string& theirs, const Shape& shape) const {
-    const Tensor whole = empty(shape, DType::F64);
-    for (const auto& [entry, columns] : parts(theirs, whole))
+    const NameMap& map = map_of(theirs);
+    Tensor whole = empty(shape, DType::F64);
+    if (map.gather) whole = map.gather(zeros(shape, DType::F64));
+    for (const auto& [entry, columns] : parts(map, whole))
       copy(columns, to(nn::ParameterStore::part(store_.grad(), *entry), kCpu).reshape(columns.shape()));
-    return whole;
+    return map.scatter ? map.scatter(whole) : whole;
   }
 
  private:
   using Entry = nn::ParameterStore::Entry;
 
-  /// What of `value`, a tensor of theirs, belongs to which of ours.
-  std::vector<std::pair<const Entry*, Tensor>> parts(const std::string& theirs, const Tensor& value) const {
+  const NameMap& map_of(const std::string& theirs) const {
     const auto map = std::ranges::find(names_, theirs, &NameMap::theirs);
     require(map != names_.end(), "replay", "param.", theirs, " is no parameter of this kind of block");
+    return *map;
+  }
+
+  /// What of `value`, a tensor of theirs, belongs to which of ours.
+  std::vector<std::pair<const Entry*, Tensor>> parts(const NameMap& map, const Tensor& value) const {
+    const std::string& theirs = map.theirs;
     const int64_t last = value.rank() == 0 ? 1 : value.dim(-1), n = last > 0 ? value.numel() / last : 0;
     const Tensor rows = contiguous(value).reshape({n, last});
     std::vector<std::pair<const Entry*, Tensor>> found;
     int64_t column = 0;
-    for (const std::string& path : map->ours) {
+    for (const std::string& path : map.ours) {
       const auto entry = std::ranges::find(store_.entries(), path, &Entry::path);
       require(entry != store_.entries().end(), "replay", "param.", theirs, " has no place: the block has no ", path);
       const int64_t width = n > 0 ? entry->size / n : 0;
@@ -230,7 +284,7 @@ class Parameters {
       found.emplace_back(&*entry, rows.narrow(1, column, width));
       column += width;
     }
-    require(column == last, "replay", "param.", theirs, " is larger than our ", map->ours.front(), ": ", value.shape());
+    require(column == last, "replay", "param.", theirs, " is larger than our ", map.ours.front(), ": ", value.shape());
     return found;
   }
 
