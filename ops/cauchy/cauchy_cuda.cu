@@ -2,30 +2,16 @@
 
 #include "ops/cauchy/cauchy_kernels.h"
 #include "tensor/cuda/launch.cuh"
-#include "tensor/cuda/reduce.cuh"
+#include "tensor/cuda/token_tiles.cuh"
 
 namespace matmix::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kTokens = 32;    // tokens of a tile, one a lane
-constexpr int kTerms = 16;     // terms that are in shared memory at a time
-constexpr int kChannels = 64;  // columns of v that a block owns
+constexpr int kTokens = kWarp;  // of a tile, one a lane
+constexpr int kTerms = 16;      // terms that are in shared memory at a time
+constexpr int kChannels = 64;   // columns of v that a block owns
 constexpr int kWarps = kThreads / kWarp;
-
-/// Rows of [B, L, H, width].
-template <class T>
-struct Tokens {
-  T* data;
-  int64_t row, token, head;
-
-  explicit Tokens(const Tensor& x)
-      : data(x.defined() ? x.data<T>() : nullptr),
-        row(x.defined() ? x.stride(0) : 0),
-        token(x.defined() ? x.stride(1) : 0),
-        head(x.defined() ? x.stride(2) : 0) {}
-  __device__ T* at(int64_t b, int64_t i, int64_t h) const { return data + b * row + i * token + h * head; }
-};
 
 template <class A>
 struct Plan {
@@ -231,25 +217,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// dots[j][i] = u_j . x_i of kTokens tokens i and `count` rows u. Threads: lane = i, warp = j modulo kWarps. Syncs.
-template <class A, class U, class X>
-__device__ void dot_rows(int count, int64_t P, const U& u, const X& x, A (*dots)[kTokens], A (*u_tile)[kWarp],
-                         A (*x_tile)[kTokens + 1]) {
-  const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-  for (int j = warp; j < count; j += kWarps) dots[j][lane] = 0;
-  for (int64_t p = 0; p < P; p += kWarp) {
-    __syncthreads();
-    for (int j = warp; j < count; j += kWarps) u_tile[j][lane] = p + lane < P ? u(j, p + lane) : A(0);
-    for (int i = warp; i < kTokens; i += kWarps) x_tile[lane][i] = p + lane < P ? x(i, p + lane) : A(0);
-    __syncthreads();
-    for (int j = warp; j < count; j += kWarps) {
-      A sum = 0;
-      for (int c = 0; c < kWarp; ++c) sum += u_tile[j][c] * x_tile[c][lane];
-      dots[j][lane] += sum;
-    }
-  }
-}
-
 // down_id = scale sum_j f_j'(own_id) Z_dj . x_i, or entry by entry where the rank is 0.
 // Owns:    block = kTokens tokens of one row and head; lane = token, the warps share terms, or others.
 // Tiles:   kTerms terms of one d: slopes by the first warp, dots by all; or kTokens others: dots, then d by d.
@@ -259,8 +226,8 @@ template <class T>
 __global__ void __launch_bounds__(kThreads)
     slope_kernel(Side<T> t, Plan<Accumulator<T>> plan, const Accumulator<T>* Z, Sizes s) {
   using A = Accumulator<T>;
-  __shared__ A slopes[kTerms][kTokens], dots[kTokens][kTokens], parts[kWarps][kTokens];
-  __shared__ A u_tile[kTokens][kWarp], x_tile[kWarp][kTokens + 1];
+  __shared__ A slopes[kTerms][kTokens];
+  __shared__ TokenDots<A, kWarps> products;
   const int64_t first = int64_t(blockIdx.x) * kTokens, matrix = blockIdx.y, row = matrix / s.H, head = matrix % s.H;
   const int64_t rank = plan.rank[matrix];
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
@@ -268,16 +235,6 @@ __global__ void __launch_bounds__(kThreads)
   const bool exists = own_token < s.L;
   const auto x = [&](int i, int64_t p) {
     return first + i < s.L ? static_cast<A>(t.x.at(row, first + i, head)[p]) : A(0);
-  };
-  /// The sum over the warps, given to the first of them.
-  const auto total = [&](A part) {
-    parts[warp][lane] = part;
-    __syncthreads();
-    A sum = 0;
-    if (warp == 0)
-      for (int k = 0; k < kWarps; ++k) sum += parts[k][lane];
-    __syncthreads();
-    return sum;
   };
   for (int64_t d = 0; rank > 0 && d < s.E; ++d) {
     const int64_t column = matrix * s.E + d;
@@ -289,26 +246,26 @@ __global__ void __launch_bounds__(kThreads)
       if (warp == 0)
         for (int j = 0; j < count; ++j) slopes[j][lane] = chain.next(plan.nodes[column * plan.J + start + j]).slope;
       const A* terms = Z + (column * plan.J + start) * s.P;
-      dot_rows(
-          count, s.P, [&](int j, int64_t p) { return terms[j * s.P + p]; }, x, dots, u_tile, x_tile);
-      for (int j = warp; j < count; j += kWarps) part += slopes[j][lane] * dots[j][lane];
+      products.multiply(
+          count, s.P, [&](int j, int64_t p) { return terms[j * s.P + p]; }, x);
+      for (int j = warp; j < count; j += kWarps) part += slopes[j][lane] * products.dots[j][lane];
       __syncthreads();
     }
-    const A sum = total(part);
+    const A sum = products.total(part);
     if (warp == 0 && exists) t.down.at(row, own_token, head)[d] = t.scale * sum;
   }
   for (int64_t start = 0; rank == 0 && start < s.L; start += kTokens) {
     const int count = static_cast<int>(min(int64_t(kTokens), s.L - start));
     const auto w = [&](int j, int64_t p) { return static_cast<A>(t.w.at(row, start + j, head)[p]); };
-    dot_rows(count, s.P, w, x, dots, u_tile, x_tile);
+    products.multiply(count, s.P, w, x);
     for (int64_t d = 0; d < s.E; ++d) {
       const A own = exists ? t.own.at(row, own_token, head)[d] : A(1);
       A part = 0;
       for (int j = warp; j < count; j += kWarps) {
         const A r = 1 / (own + t.other.at(row, start + j, head)[d]);
-        part -= dots[j][lane] * r * r;
+        part -= products.dots[j][lane] * r * r;
       }
-      const A sum = total(part);
+      const A sum = products.total(part);
       if (warp == 0 && exists) {
         A* to = t.down.at(row, own_token, head) + d;
         *to = (start == 0 ? A(0) : *to) + t.scale * sum;
