@@ -29,8 +29,8 @@ void irfft(const Tensor& X, int64_t n, SpectrumWeights w, const Tensor& x);
 void cosine_transform(const Tensor& x, int64_t n, const Tensor& y);
 }  // namespace cuda
 
-inline constexpr Kernel kRfft{"rfft", cpu::rfft, nullptr};
-inline constexpr Kernel kIrfft{"irfft", cpu::irfft, nullptr};
-inline constexpr Kernel kCosineTransform{"cosine_transform", cpu::cosine_transform, nullptr};
+inline constexpr Kernel kRfft{"rfft", cpu::rfft, IF_CUDA(cuda::rfft)};
+inline constexpr Kernel kIrfft{"irfft", cpu::irfft, IF_CUDA(cuda::irfft)};
+inline constexpr Kernel kCosineTransform{"cosine_transform", cpu::cosine_transform, IF_CUDA(cuda::cosine_transform)};
 
 }  // namespace matmix

@@ -26,7 +26,8 @@ void toeplitz_backward(const Tensor& taps, const Tensor& x, const Tensor& dy, do
                        const Tensor& dx);
 }  // namespace cuda
 
-inline constexpr Kernel kToeplitzForward{"toeplitz_forward", cpu::toeplitz_forward, nullptr};
-inline constexpr Kernel kToeplitzBackward{"toeplitz_backward", cpu::toeplitz_backward, nullptr};
+inline constexpr Kernel kToeplitzForward{"toeplitz_forward", cpu::toeplitz_forward, IF_CUDA(cuda::toeplitz_forward)};
+inline constexpr Kernel kToeplitzBackward{"toeplitz_backward", cpu::toeplitz_backward,
+                                          IF_CUDA(cuda::toeplitz_backward)};
 
 }  // namespace matmix
