@@ -41,6 +41,10 @@ struct RunStates {
       : entering{data_or_null<A>(from[0]), data_or_null<A>(from[1])},
         leaving{data_or_null<A>(to[0]), data_or_null<A>(to[1])},
         one_for_all((from[0].defined() && from[0].rank() == 3) || (from[1].defined() && from[1].rank() == 3)) {}
+
+  // Constant indices: a parameter indexed by a variable is copied to every thread's stack.
+  __device__ const A* entering_from(int direction) const { return direction == 0 ? entering[0] : entering[1]; }
+  __device__ A* leaving_to(int direction) const { return direction == 0 ? leaving[0] : leaving[1]; }
 };
 
 /// The inputs, and where the first stages leave what the others read.

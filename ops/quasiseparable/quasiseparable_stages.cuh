@@ -132,7 +132,7 @@ __global__ void pass_states(Problem<T> p, Accumulator<T>* states, const Accumula
   const int64_t run = p.run_id != nullptr ? p.run_id[first.row * p.chunks.L + first.start] : first.row;
   const int64_t in_run = (h * p.P + q) * p.N + n, run_size = p.H * size;
   const bool owns = e < size;
-  const A* const entering = edges.entering[direction];
+  const A* const entering = edges.entering_from(direction);
   A carried = owns && entering != nullptr ? entering[(edges.one_for_all ? 0 : run) * run_size + in_run] : A(0);
   for (int64_t k = 0; k < first.past - first.first; ++k) {
     const Chunk c = p.chunks.at((direction == 0) != adjoint ? first.first + k : first.past - 1 - k);
@@ -147,7 +147,8 @@ __global__ void pass_states(Problem<T> p, Accumulator<T>* states, const Accumula
     }
     carried = decay_of<T>(sums[last] + sums[Tile<T>::kEdge + last]) * carried + own;
   }
-  if (owns && edges.leaving[direction] != nullptr) edges.leaving[direction][run * run_size + in_run] = carried;
+  A* const leaving = edges.leaving_to(direction);
+  if (owns && leaving != nullptr) leaving[run * run_size + in_run] = carried;
 }
 
 // y = W x + [enter o C] states, with W = decays o products off the diagonal. Transposed (rows = dy, states = adjoint):

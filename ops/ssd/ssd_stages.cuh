@@ -161,8 +161,8 @@ __global__ void pass_states(Problem<T> p, Accumulator<T>* states, bool adjoint, 
   const int64_t q = e / p.numbers, m = e % p.numbers;
   if (first.index != first.first || q >= p.P) return;
   const int64_t run = p.run_id != nullptr ? p.run_id[first.row * p.chunks.L + first.start] : first.row;
-  const A* const entering = edges.entering[p.direction];
-  A* const leaving = edges.leaving[p.direction];
+  const A* const entering = edges.entering_from(p.direction);
+  A* const leaving = edges.leaving_to(p.direction);
   Z carried;
   if (entering != nullptr)
     carried = Z::load(entering + (((edges.one_for_all ? 0 : run) * p.H + h) * p.P + q) * p.N, m, p.numbers);
