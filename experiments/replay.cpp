@@ -8,11 +8,13 @@
 #include "autograd/backward.h"
 #include "experiments/compare.h"
 #include "mixers/attention.h"
+#include "mixers/cauchy.h"
 #include "mixers/dense.h"
 #include "mixers/dft.h"
 #include "mixers/low_rank.h"
 #include "mixers/quasiseparable.h"
 #include "mixers/toeplitz.h"
+#include "mixers/vandermonde.h"
 #include "nn/parameter_store.h"
 #include "tensor/accumulate.h"
 #include "tensor/create.h"
@@ -166,6 +168,32 @@ Tensor one_direction(const Tensor& rows) {
   return w;
 }
 
+std::unique_ptr<MixerBlock> make_cauchy(const Reference& r) {
+  return block_around<mixers::Cauchy>(with_source(residual_block(r), r, "matrix_mixer.q_matrix"),
+                                      mixers::CauchyMixerOptions{.qk_dim = r.number("qk_dim"),
+                                                                 .scale_len = r.number("max_seq_len"),
+                                                                 .learned_bias = r.has_parameter("matrix_mixer.bias")});
+}
+
+/// The reference's table is in turns a token, and mixes nothing.
+std::unique_ptr<MixerBlock> make_vandermonde(const Reference& r) {
+  mixers::BlockOptions block = residual_block(r);
+  mixers::VandermondeMixerOptions options{.qk_dim = r.number("qk_dim"), .scale_len = r.number("max_seq_len")};
+  if (!r.data_dependent()) {
+    block.source = mixers::Table{.max_len = r.number("max_seq_len")};
+    options.eps = 1;
+    options.reference_compat = true;
+  }
+  return block_around<mixers::Vandermonde>(block, options);
+}
+
+/// A table [H, E, L] as [L, H, E], and back.
+Tensor positions_first(const Tensor& x) {
+  require(x.rank() == 3, "replay", "a table of frequencies must be [H, E, L], got ", x);
+  return contiguous(x.permute({2, 0, 1}));
+}
+Tensor positions_last(const Tensor& x) { return contiguous(x.permute({1, 2, 0})); }
+
 /// One class of the reference: how its block is made here, and where its parameters go.
 struct ReferenceKind {
   std::string name;
@@ -204,6 +232,15 @@ const std::vector<ReferenceKind>& kinds() {
         {"matrix_mixer.BC", {"coefficients.B_f", "coefficients.C_f"}}}},
       {"dense", make_dense, {{"matrix_mixer.M", {"mixer.M"}}}},
       {"attention", make_attention, query_key_names()},
+      {"cauchy",
+       make_cauchy,
+       {{"matrix_mixer.q_matrix", {"coefficients.q"}},
+        {"matrix_mixer.k_matrix", {"coefficients.k"}},
+        {"matrix_mixer.bias", {"mixer.bias"}}}},
+      {"vandermonde",
+       make_vandermonde,
+       {{"matrix_mixer.q_bias", {"coefficients.q"}, positions_first, positions_last},
+        {"matrix_mixer.k_bias", {"coefficients.k"}, positions_first, positions_last}}},
       {"low_rank", make_low_rank, query_key_names()},
       {"toeplitz",
        make_toeplitz,

@@ -5,6 +5,7 @@
 
 #include <complex>
 #include <map>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace matmix::testing {
 
 using Complex = std::complex<double>;
 
-enum class Kind { kHydra, kQuasiseparable, kDense, kAttention, kLowRank };
+enum class Kind { kHydra, kQuasiseparable, kDense, kAttention, kLowRank, kCauchy, kVandermonde };
 
 struct Size {
   Kind kind = Kind::kHydra;
@@ -30,6 +31,10 @@ struct Size {
   int64_t E() const { return N / H(); }
   /// Blocks named after their matrix; Hydra's is the block.
   std::string mixer() const { return kind == Kind::kHydra ? "" : "matrix_mixer."; }
+  std::string table(const char* name) const {
+    return mixer() + name + (kind == Kind::kVandermonde ? "_bias" : "_matrix");
+  }
+  bool activates_all() const { return kind != Kind::kAttention && kind != Kind::kCauchy && kind != Kind::kVandermonde; }
   bool has_scans() const { return kind == Kind::kHydra || kind == Kind::kQuasiseparable; }
   /// How many streams of G * N channels are projected: B_f, C_f, B_b, C_b; B, C; q, k.
   int64_t projected() const { return kind == Kind::kHydra ? 4 : data_dependent && kind != Kind::kDense ? 2 : 0; }
@@ -51,10 +56,13 @@ inline std::vector<std::pair<std::string, Shape>> mixer_shapes(const Size& s) {
               {mixer + "fc_D.weight", {s.H(), s.D()}}};
   if (s.initial_states) shapes.push_back({"init_states", {s.H(), s.headdim, s.N}});
   if (s.kind == Kind::kDense) shapes.push_back({mixer + "M", {s.H(), s.max_len, s.max_len}});
+  if (s.data_dependent && s.kind == Kind::kCauchy) shapes.push_back({mixer + "bias", {}});
   if (s.data_dependent || s.kind == Kind::kDense) return shapes;
   if (s.kind == Kind::kQuasiseparable) shapes.push_back({mixer + "BC", {s.max_len, 2 * s.N}});
   if (!s.has_scans())
-    for (const char* table : {"q_matrix", "k_matrix"}) shapes.push_back({mixer + table, {s.max_len, s.H(), s.E()}});
+    for (const char* name : {"q", "k"})
+      shapes.push_back({s.table(name), s.kind == Kind::kVandermonde ? Shape{s.H(), s.E(), s.max_len}
+                                                                    : Shape{s.max_len, s.H(), s.E()}});
   return shapes;
 }
 
@@ -91,8 +99,9 @@ class PlainBlock {
         fc_D_(values, s.mixer() + "fc_D.weight"),
         BC_(values, "matrix_mixer.BC"),
         M_(values, "matrix_mixer.M"),
-        q_(values, "matrix_mixer.q_matrix"),
-        k_(values, "matrix_mixer.k_matrix"),
+        q_(values, s.table("q")),
+        k_(values, s.table("k")),
+        bias_(values, "matrix_mixer.bias"),
         initial_(values, "init_states"),
         norm_(values, "norm.weight"),
         out_weight_(values, "out_proj.weight"),
@@ -145,7 +154,7 @@ class PlainBlock {
           const int64_t j = i + k - (s_.width - 1) / 2;
           if (j >= 0 && j < s_.L) sum += conv_weight_[c * s_.width + k] * projected(j, s_.D() + c);
         }
-        convolved_.data()[i * C + c] = c < s_.D() || s_.kind != Kind::kAttention ? silu(sum) : sum;
+        convolved_.data()[i * C + c] = c < s_.D() || s_.activates_all() ? silu(sum) : sum;
       }
   }
   /// Channel c of token i behind the convolution; v comes first.
@@ -195,9 +204,13 @@ class PlainBlock {
       if (s_.kind == Kind::kDense) m = M_[(h * s_.max_len + i) * s_.max_len + j] / std::sqrt(max_len);
       if (s_.kind == Kind::kLowRank) m = product(h, i, j) / std::sqrt(max_len * E);
       if (s_.kind == Kind::kAttention) m = std::exp(product(h, i, j) / std::sqrt(E));
+      if (s_.kind == Kind::kCauchy) m = cauchy(h, i, j) / std::sqrt(max_len * E);
+      if (s_.kind == Kind::kVandermonde) m = cosines(h, i, j) / std::sqrt(2 * max_len * E);
       sum += m;
       row.push_back(m);
     }
+    if (s_.kind == Kind::kVandermonde && !s_.data_dependent)
+      for (int64_t j = 0; j < s_.L; ++j) row[static_cast<size_t>(j)] = i == j ? sum : 0;
     if (s_.kind == Kind::kAttention)
       for (Complex& m : row) m /= sum;
     return row;
@@ -206,10 +219,30 @@ class PlainBlock {
   /// q_i . k_j of head h.
   Complex product(int64_t h, int64_t i, int64_t j) const {
     Complex sum = 0;
-    for (int64_t e = h * s_.E(); e < (h + 1) * s_.E(); ++e)
-      sum += s_.data_dependent ? convolved(i, s_.D() + e) * convolved(j, s_.D() + s_.N + e)
-                               : q_[i * s_.N + e] * k_[j * s_.N + e];
+    for (int64_t e = h * s_.E(); e < (h + 1) * s_.E(); ++e) sum += query(i, e) * key(j, e);
     return sum;
+  }
+  Complex cauchy(int64_t h, int64_t i, int64_t j) const {
+    Complex sum = 0;
+    for (int64_t e = h * s_.E(); e < (h + 1) * s_.E(); ++e)
+      sum += 1.0 / (std::exp(query(i, e)) + std::exp(key(j, e)) + 2.0 * bias_[0] + 1e-8);
+    return sum;
+  }
+  Complex cosines(int64_t h, int64_t i, int64_t j) const {
+    const double turn = 2 * std::numbers::pi * (s_.data_dependent ? 1e-3 : 1), sign = s_.data_dependent ? -1 : 1;
+    Complex sum = 0;
+    for (int64_t e = h * s_.E(); e < (h + 1) * s_.E(); ++e)
+      sum += std::cos(turn * query(i, e) * static_cast<double>(j)) +
+             sign * std::cos(turn * key(j, e) * static_cast<double>(i));
+    return sum;
+  }
+
+  /// Element e of all heads' queries, or keys, of a token.
+  Complex query(int64_t i, int64_t e) const { return element(q_, 0, i, e); }
+  Complex key(int64_t i, int64_t e) const { return element(k_, 1, i, e); }
+  Complex element(const Reader& table, int64_t part, int64_t i, int64_t e) const {
+    if (s_.data_dependent) return convolved(i, s_.D() + part * s_.N + e);
+    return s_.kind == Kind::kVandermonde ? table[e * s_.max_len + i] : table[i * s_.N + e];
   }
 
   std::vector<Complex> diagonal() const {
@@ -262,8 +295,8 @@ class PlainBlock {
 
   Size s_;
   int64_t width_;
-  Reader input_, in_weight_, in_bias_, conv_weight_, conv_bias_, dt_bias_, A_log_, D_, fc_D_, BC_, M_, q_, k_, initial_,
-      norm_, out_weight_, out_bias_;
+  Reader input_, in_weight_, in_bias_, conv_weight_, conv_bias_, dt_bias_, A_log_, D_, fc_D_, BC_, M_, q_, k_, bias_,
+      initial_, norm_, out_weight_, out_bias_;
   std::vector<Complex> row_, convolved_;
 };
 
@@ -293,7 +326,8 @@ inline std::vector<Complex> gradient(const Size& s, Values values, const std::st
 /// The file that the reference would have written for this block.
 inline TensorFile reference_file(const Size& s) {
   TensorFile file;
-  constexpr const char* kKinds[] = {"hydra", "quasiseparable", "dense", "attention", "low_rank"};
+  constexpr const char* kKinds[] = {"hydra",    "quasiseparable", "dense",      "attention",
+                                    "low_rank", "cauchy",         "vandermonde"};
   file.metadata = {{"kind", kKinds[static_cast<int>(s.kind)]}, {"d_model", std::to_string(s.d_model)},
                    {"expand", std::to_string(s.expand)},       {"headdim", std::to_string(s.headdim)},
                    {"d_conv", std::to_string(s.width)},        {"d_state", std::to_string(s.N)},
@@ -309,6 +343,7 @@ inline TensorFile reference_file(const Size& s) {
   };
   draw("input", io);
   for (const auto& [name, shape] : shapes) draw(name, shape);
+  for (Complex& bias : values["matrix_mixer.bias"]) bias = std::abs(bias);  // what the reference starts from, and keeps
   const Tensor dy = random_tensor(io, 77);
   file.tensors = {{"input", real_tensor(values["input"], io)},
                   {"output", real_tensor(PlainBlock(s, values).output(), io)},

@@ -44,9 +44,10 @@ void erase_tensor(TensorFile& file, const std::string& name) {
 }  // namespace
 
 TEST_CASE("the figures of the reference implementation") {
-  for (const char* name : {"hydra_ngroups1_L24", "hydra_ngroups2_L24", "quasiseparable_dd", "quasiseparable_di",
-                           "dense_di", "attention_dd", "attention_di", "low_rank_dd", "low_rank_di", "toeplitz_dd",
-                           "toeplitz_di", "vandermonde_dft_di"}) {
+  for (const char* name :
+       {"hydra_ngroups1_L24", "hydra_ngroups2_L24", "quasiseparable_dd", "quasiseparable_di", "dense_di",
+        "attention_dd", "attention_di", "low_rank_dd", "low_rank_di", "toeplitz_dd", "toeplitz_di",
+        "vandermonde_dft_di", "cauchy_dd", "cauchy_di", "vandermonde_dd", "vandermonde_di"}) {
     CAPTURE(name);
     const TensorFile file = read_safetensors(std::string(MATMIX_ROOT "/tests/reference/") + name + ".safetensors");
     const size_t parameters = file.tensors.size() / 2 - 2;
@@ -69,7 +70,8 @@ TEST_CASE("Hydra at other sizes, against the plain recurrence") {
 }
 
 TEST_CASE("matrix mixers at other sizes, against their plain form") {
-  for (const Kind kind : {Kind::kQuasiseparable, Kind::kDense, Kind::kAttention, Kind::kLowRank})
+  for (const Kind kind :
+       {Kind::kQuasiseparable, Kind::kDense, Kind::kAttention, Kind::kLowRank, Kind::kCauchy, Kind::kVandermonde})
     for (const bool data_dependent : {false, true})
       for (const int64_t L : {1, 2, 7}) {
         if (kind == Kind::kDense && data_dependent) continue;
