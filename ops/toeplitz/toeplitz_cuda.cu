@@ -50,10 +50,11 @@ Tensor transformed(const Tensor& x, int64_t n) {
   const Channels<T> from(x);
   const Tensor z = empty({n, 2, from.columns()}, dtype_of<A>(), x.device());
   const ComplexRows<A> to(z);
-  for_each_entry(n, from.columns(), [=] __device__(int64_t i, int64_t column) {
-    to.store(i, column, i < from.L ? from.load(i, column) : Complex<A>{A(0), A(0)});
-  });
-  return fourier<A>(z, -1);
+  each_entry_kernel<<<entry_blocks(n, from.columns()), kEntryThreads, 0, stream()>>>(
+      n, from.columns(), [=] __device__(int64_t i, int64_t column) {
+        to.store(i, column, i < from.L ? from.load(i, column) : Complex<A>{A(0), A(0)});
+      });
+  return fourier(z, -1);
 }
 
 /// The transforms of scale times taps [rows, 2 L - 1, H]: a column for each row and head. Lag t lies at t mod n.
@@ -64,13 +65,14 @@ Tensor filters(const Tensor& taps, int64_t n, double scale) {
   const A by = static_cast<A>(scale);
   const Tensor z = empty({n, 2, taps.dim(0) * H}, taps.dtype(), taps.device());
   const ComplexRows<A> to(z);
-  for_each_entry(n, to.columns, [=] __device__(int64_t k, int64_t column) {
-    const int64_t lag = k < L ? k : k - n;
-    A tap = 0;
-    if (lag > -L) tap = by * from[(column / H * lags + L - 1 + lag) * H + column % H];
-    to.store(k, column, {tap, A(0)});
-  });
-  return fourier<A>(z, -1);
+  each_entry_kernel<<<entry_blocks(n, to.columns), kEntryThreads, 0, stream()>>>(
+      n, to.columns, [=] __device__(int64_t k, int64_t column) {
+        const int64_t lag = k < L ? k : k - n;
+        A tap = 0;
+        if (lag > -L) tap = by * from[(column / H * lags + L - 1 + lag) * H + column % H];
+        to.store(k, column, {tap, A(0)});
+      });
+  return fourier(z, -1);
 }
 
 /// z times the filters of its columns, or their conjugates, and back: the first rows are y.
@@ -79,14 +81,15 @@ void multiply(const Tensor& z, const Tensor& filters, bool conjugate, const Tens
   using A = Accumulator<T>;
   const Channels<T> to(y);
   const ComplexRows<A> rows(z), by(filters);
-  for_each_entry(z.dim(0), rows.columns, [=] __device__(int64_t k, int64_t column) {
-    const Complex<A> w = by.load(k, to.filter(column) % by.columns);
-    rows.store(k, column, (conjugate ? conj(w) : w) * rows.load(k, column));
-  });
-  const Tensor back = fourier<A>(z, 1);
+  each_entry_kernel<<<entry_blocks(z.dim(0), rows.columns), kEntryThreads, 0, stream()>>>(
+      z.dim(0), rows.columns, [=] __device__(int64_t k, int64_t column) {
+        const Complex<A> w = by.load(k, to.filter(column) % by.columns);
+        rows.store(k, column, (conjugate ? conj(w) : w) * rows.load(k, column));
+      });
+  const Tensor back = fourier(z, 1);
   const ComplexRows<A> from(back);
-  for_each_entry(to.L, rows.columns,
-                 [=] __device__(int64_t i, int64_t column) { to.store(i, column, from.load(i, column)); });
+  each_entry_kernel<<<entry_blocks(to.L, rows.columns), kEntryThreads, 0, stream()>>>(
+      to.L, rows.columns, [=] __device__(int64_t i, int64_t column) { to.store(i, column, from.load(i, column)); });
 }
 
 constexpr int kThreads = 256;
@@ -113,14 +116,15 @@ void correlate(const Tensor& x, const Tensor& dy, double scale, const Tensor& dt
   const Tensor g = empty({n, 2, columns}, x.dtype(), x.device());
   correlate_kernel<<<blocks(n * columns * kWarp, kThreads), kThreads, 0, stream()>>>(
       ComplexRows<A>(x), ComplexRows<A>(dy), n, x.dim(2) / columns, ComplexRows<A>(g));
-  const Tensor back = fourier<A>(g, 1);
+  const Tensor back = fourier(g, 1);
   const ComplexRows<A> from(back);
   A* to = dtaps.data<A>();
   const A by = static_cast<A>(scale);
-  for_each_entry(lags, columns, [=] __device__(int64_t t, int64_t column) {
-    const int64_t lag = t - (L - 1);
-    to[(column / H * lags + t) * H + column % H] = by * from.load(lag < 0 ? lag + n : lag, column).re;
-  });
+  each_entry_kernel<<<entry_blocks(lags, columns), kEntryThreads, 0, stream()>>>(
+      lags, columns, [=] __device__(int64_t t, int64_t column) {
+        const int64_t lag = t - (L - 1);
+        to[(column / H * lags + t) * H + column % H] = by * from.load(lag < 0 ? lag + n : lag, column).re;
+      });
 }
 
 }  // namespace
