@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "autograd/backward.h"
@@ -127,18 +128,18 @@ TEST_CASE("cauchy: in F32 sums and entries are right to rounding") {
 }
 
 TEST_CASE("cauchy: values of any size stay right, by the entries where the sums would be long") {
-  for (const Device device : test_devices()) {
-    Inputs x = drawn(80, 1, DType::F64, device);
-    const Tensor wild = cast(to(x.q, kCpu), DType::F64);
-    double* const q = wild.data<double>();
-    for (int64_t i = 0; i < wild.numel(); ++i) q[i] *= 12;
-    q[0] = 30;
-    q[7] = -30;
-    q[100] = 900;
-    x.q = to(wild, device);
-    for (const int64_t max_terms : {0, 64, 300})
-      check_close(results(x, {.max_terms = max_terms}), written_out(in_f64(x), {}), 1e-10);
-  }
+  for (const Device device : test_devices())
+    for (const DType dtype : {DType::F64, DType::F32}) {
+      Inputs x = drawn(80, 12, dtype);
+      const Tensor wild = cast(x.q, DType::F64);
+      for (const auto& [place, value] : {std::pair{0, 30.}, {7, -30.}, {100, 900.}}) wild.data<double>()[place] = value;
+      x.q = cast(wild, dtype);
+      const std::vector<Tensor> want = written_out(in_f64(x), {});
+      for (Tensor* t : {&x.q, &x.k, &x.v, &x.bias, &x.dy}) *t = to(*t, device);
+      const double allowed = dtype == DType::F64 ? 1e-10 : tolerance(dtype, 80 * 5 * 12);
+      for (const int64_t max_terms : {0, 64, 300})
+        check_close(results(x, {.accuracy = 1e-12, .max_terms = max_terms}), want, allowed);
+    }
 }
 
 TEST_CASE("cauchy: the largest values of F32 give finite results and gradients") {
