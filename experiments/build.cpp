@@ -8,6 +8,7 @@
 #include "data/text.h"
 #include "data/wordnet.h"
 #include "data/wordpiece.h"
+#include "mixers/implicit_filter.h"
 #include "mixers/registry.h"
 
 namespace matmix::experiments {
@@ -52,7 +53,9 @@ mixers::BlockOptions block_options(const ModelConfig& model, int64_t max_len) {
           .multiply_copies = c.multiply_copies,
           .bias = c.bias,
           .source = choose<Source>("model.mixer.source", c.source,
-                                   {{"projected", mixers::Projected{}}, {"table", mixers::Table{max_len}}})};
+                                   {{"projected", mixers::Projected{}},
+                                    {"table", mixers::Table{max_len}},
+                                    {"generated", mixers::implicit_filters({.scale_len = max_len})}})};
 }
 
 }  // namespace
