@@ -58,7 +58,7 @@ void local_states(const Problem<T>& p, const Tensor& x, bool adjoint, const Tens
       };
       scale_rows(p, adjoint ? s.tile.C : s.tile.B, factors, s.scaled);
       load(p, x, c, h, s.x);
-      multiply(s.scaled.transpose(), s.x, p.state(states, c, h));
+      multiply_matrices(s.scaled.transpose(), s.x, p.state(states, c, h));
     }
   });
 }
@@ -105,11 +105,11 @@ void outputs(const Problem<T>& p, const Tensor& states, const Tensor& y) {
     for (int64_t h = g * p.heads; h < (g + 1) * p.heads; ++h) {
       load(p, p.v.x, c, h, s.x);
       fill_matrix(p, c, h, s);
-      multiply(s.W, s.x, s.y);
+      multiply_matrices(s.W, s.x, s.y);
       if (states.defined()) {
         scale_rows(
             p, s.tile.C, [&](int direction) { return p.steps_of(c, h, direction).enter; }, s.scaled);
-        multiply(s.scaled, p.state(states, c, h), s.y, 1);
+        multiply_matrices(s.scaled, p.state(states, c, h), s.y, 1);
       }
       store(p, s.y, c, h, y);
     }

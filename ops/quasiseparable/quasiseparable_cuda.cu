@@ -11,8 +11,6 @@ namespace matmix::cuda {
 namespace quasi {
 namespace {
 
-constexpr int kPassThreads = 256;
-
 /// A call in progress: the problem with its scratch, and the grids.
 template <class T>
 struct Call {
@@ -49,7 +47,7 @@ struct Call {
   }
   static int64_t tiles(int64_t n) { return (n + kEdge - 1) / kEdge; }
   int64_t by_heads() const { return (H + kHeadsABlock - 1) / kHeadsABlock; }
-  int64_t pass_blocks() const { return (N * P + kPassThreads - 1) / kPassThreads; }
+  int64_t pass_blocks() const { return (N * P + kPassValues - 1) / kPassValues; }
 
   void make_states(const Tensor& rows, bool adjoint, const Tensor& states) const {
     local_states<T><<<grid(chunks * H, directions * tiles(N), tiles(P)), kTileThreads, 0, stream()>>>(
@@ -57,7 +55,8 @@ struct Call {
   }
   void pass(const Tensor& states, const Tensor& forward_states, const Tensor& dots,
             const std::array<Tensor, 2>& entering, const std::array<Tensor, 2>& leaving) const {
-    pass_states<T><<<grid(chunks, pass_blocks(), directions * H), kPassThreads, 0, stream()>>>(
+    const int64_t starts = chunks / p.chunks.chunks_a_full_run();
+    pass_states<T><<<grid(starts, pass_blocks(), directions * H), kPassThreads, 0, stream()>>>(
         p, states.data<A>(), data_or_null<A>(forward_states), data_or_null<A>(dots), RunStates<A>(entering, leaving));
   }
   template <bool kTransposed>

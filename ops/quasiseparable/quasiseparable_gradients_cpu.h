@@ -77,8 +77,8 @@ class GradientTile {
       else
         dG = s_.dG.template triangularView<Eigen::StrictlyUpper>();
       dG.diagonal() = s_.dG_diagonal[direction];
-      multiply(dG, p_.columns(s_.tile.B, direction), p_.columns(s_.dC, direction), 1);
-      multiply(dG.transpose(), p_.columns(s_.tile.C, direction), p_.columns(s_.dB, direction), 1);
+      multiply_matrices(dG, p_.columns(s_.tile.B, direction), p_.columns(s_.dC, direction), 1);
+      multiply_matrices(dG.transpose(), p_.columns(s_.tile.C, direction), p_.columns(s_.dB, direction), 1);
       store_group(direction);
     }
   }
@@ -88,8 +88,8 @@ class GradientTile {
     fill_matrix(p_, c_, h, s_);
     s_.dW.resize(c_.length, c_.length);
     s_.dx.resize(c_.length, p_.P);
-    multiply(s_.dy, s_.x.transpose(), s_.dW);
-    multiply(s_.W.transpose(), s_.dy, s_.dx);
+    multiply_matrices(s_.dy, s_.x.transpose(), s_.dW);
+    multiply_matrices(s_.W.transpose(), s_.dy, s_.dx);
     s_.dG += s_.dW.cwiseProduct(s_.decays.scaled);
     s_.K = s_.dW.cwiseProduct(s_.tile.G).cwiseProduct(s_.decays.plain);
     for (const int direction : p_.directions()) {
@@ -106,10 +106,10 @@ class GradientTile {
   void inter(int64_t h, MatrixMap<A> state, MatrixMap<A> adjoint, StepGradients<A>* steps) {
     const Steps<A> own[2] = {p_.steps_of(c_, h, 0), p_.steps_of(c_, h, 1)};
     s_.scaled.resize(c_.length, p_.width());
-    multiply(s_.dy, state.transpose(), s_.scaled);
+    multiply_matrices(s_.dy, state.transpose(), s_.scaled);
     scale_rows(
         p_, s_.scaled, [&](int direction) { return own[direction].enter; }, s_.U);
-    multiply(s_.x, adjoint.transpose(), s_.scaled);
+    multiply_matrices(s_.x, adjoint.transpose(), s_.scaled);
     scale_rows(
         p_, s_.scaled, [&](int direction) { return own[direction].leave; }, s_.V);
     s_.dC += s_.U;
@@ -117,7 +117,7 @@ class GradientTile {
       p_.columns(s_.dB, direction) += own[direction].dt.asDiagonal() * p_.columns(s_.V, direction);
     const auto weight = [&](int direction) { return own[direction].leave.cwiseProduct(own[direction].dt); };
     scale_rows(p_, s_.tile.B, weight, s_.scaled);
-    multiply(s_.scaled, adjoint, s_.dx, 1);
+    multiply_matrices(s_.scaled, adjoint, s_.dx, 1);
 
     for (const int direction : p_.directions()) {
       const Vector<A> u = p_.columns(s_.U, direction).cwiseProduct(p_.columns(s_.tile.C, direction)).rowwise().sum();

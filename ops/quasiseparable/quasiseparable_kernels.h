@@ -36,10 +36,12 @@ struct QuasiseparableChunkTable {
       const int64_t* r = rows + 5 * index;
       return {index, r[0], r[1], r[2], r[3], r[4]};
     }
-    const int64_t chunks_a_row = (L + Q - 1) / Q, row = index / chunks_a_row, first = row * chunks_a_row;
+    const int64_t row = index / chunks_a_full_run(), first = row * chunks_a_full_run();
     const int64_t start = (index - first) * Q, rest = L - start;
-    return {index, row, start, rest < Q ? rest : Q, first, first + chunks_a_row};
+    return {index, row, start, rest < Q ? rest : Q, first, first + chunks_a_full_run()};
   }
+  /// Every run begins at a multiple of it.
+  HOST_DEVICE int64_t chunks_a_full_run() const { return rows != nullptr ? 1 : (L + Q - 1) / Q; }
 };
 
 /// The inputs of the kernels, batch axes expanded to B (stride 0 where a stream does not depend on the data). T is x's

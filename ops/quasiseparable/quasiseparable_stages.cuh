@@ -114,41 +114,62 @@ __global__ void __launch_bounds__(kTileThreads)
   });
 }
 
+constexpr int kPassThreads = 256, kPassValues = 4 * kPassThreads;  // of a block of pass_states
+
+/// f(v, e) for the values e = e0 + v kPassThreads that there are.
+template <int kEach, class F>
+__device__ void each_owned(int64_t e0, int64_t size, F f) {
+#pragma unroll
+  for (int v = 0; v < kEach; ++v)
+    if (const int64_t e = e0 + v * kPassThreads; e < size) f(v, e);
+}
+
 // Each chunk's own part becomes what enters it from the chunks walked before; the first gets `entering`, and what
 // leaves the run goes to `leaving`. Adjoint: the gradient of what leaves a chunk, walked the other way; `dots` receives
 // sum of state * gradient of what leaves, one part a warp: the gradient of the log of the chunk's decay, but for that.
-// Owns:    block = 1 run (at its first chunk), head and direction, 256 of the N P values; a thread walks all chunks.
-// Traffic: reads and writes every state once (adjoint: and reads the forward one).
+// Owns:    block = 1 run (at its first chunk), head and direction, kPassValues of the N P values; a thread walks all
+// chunks with four of them, since finding a chunk and its decay costs more than one value.
+// Traffic: reads and writes every state once (adjoint: and reads the forward one): bound by memory.
 template <class T>
-__global__ void pass_states(Problem<T> p, Accumulator<T>* states, const Accumulator<T>* forward_states,
-                            Accumulator<T>* dots, RunStates<Accumulator<T>> edges) {
+__global__ void __launch_bounds__(kPassThreads)
+    pass_states(Problem<T> p, Accumulator<T>* states, const Accumulator<T>* forward_states, Accumulator<T>* dots,
+                RunStates<Accumulator<T>> edges) {
   using A = Accumulator<T>;
-  const Chunk first = p.chunks.at(blockIdx.x);
+  constexpr int kEach = kPassValues / kPassThreads;
+  const Chunk first = p.chunks.at(int64_t{blockIdx.x} * p.chunks.chunks_a_full_run());
   if (first.index != first.first) return;
   const bool adjoint = forward_states != nullptr;
-  const int64_t h = blockIdx.z / p.directions, size = p.N * p.P, e = int64_t{blockIdx.y} * blockDim.x + threadIdx.x;
-  const int64_t n = e / p.P, q = e % p.P, warps = int64_t{gridDim.y} * blockDim.x / kWarp;
+  const int64_t h = blockIdx.z / p.directions, size = p.N * p.P;
+  const int64_t e0 = int64_t{blockIdx.y} * kPassValues + threadIdx.x, warps = int64_t{gridDim.y} * kPassThreads / kWarp;
   const int direction = p.first + blockIdx.z % p.directions;
   const int64_t run = p.run_id != nullptr ? p.run_id[first.row * p.chunks.L + first.start] : first.row;
-  const int64_t in_run = (h * p.P + q) * p.N + n, run_size = p.H * size;
-  const bool owns = e < size;
-  const A* const entering = edges.entering_from(direction);
-  A carried = owns && entering != nullptr ? entering[(edges.one_for_all ? 0 : run) * run_size + in_run] : A(0);
+  const auto in_run = [&](int64_t e) { return (run * p.H + h) * size + e % p.P * p.N + e / p.P; };
+
+  A carried[kEach] = {};
+  if (const A* const entering = edges.entering_from(direction); entering != nullptr)
+    each_owned<kEach>(e0, size, [&](int v, int64_t e) {
+      carried[v] = entering[in_run(e) - (edges.one_for_all ? run * p.H * size : 0)];
+    });
   for (int64_t k = 0; k < first.past - first.first; ++k) {
     const Chunk c = p.chunks.at((direction == 0) != adjoint ? first.first + k : first.past - 1 - k);
     const int length = static_cast<int>(c.length), last = walked(direction, length - 1, length);
     const A* const sums = p.steps_of(c.index, h) + (direction * 3 + 1) * Tile<T>::kEdge;
-    const int64_t at = ((c.index * p.H + h) * p.directions + direction - p.first) * size + e;
-    const A own = owns ? states[at] : A(0);
-    if (owns) states[at] = carried;
-    if (adjoint) {
-      const A dot = warp_sum(owns ? carried * forward_states[at] : A(0));
-      if (threadIdx.x % kWarp == 0) dots[((c.index * p.H + h) * 2 + direction) * warps + e / kWarp] = dot;
-    }
-    carried = decay_of<T>(sums[last] + sums[Tile<T>::kEdge + last]) * carried + own;
+    const A decay = decay_of<T>(sums[last] + sums[Tile<T>::kEdge + last]);
+    const int64_t at = ((c.index * p.H + h) * p.directions + direction - p.first) * size;
+    A own[kEach] = {}, dot = 0;
+    each_owned<kEach>(e0, size, [&](int v, int64_t e) { own[v] = states[at + e]; });
+    each_owned<kEach>(e0, size, [&](int v, int64_t e) {
+      states[at + e] = carried[v];
+      if (adjoint) dot += carried[v] * forward_states[at + e];
+      carried[v] = decay * carried[v] + own[v];
+    });
+    if (!adjoint) continue;
+    dot = warp_sum(dot);
+    if (threadIdx.x % kWarp == 0)
+      dots[((c.index * p.H + h) * 2 + direction) * warps + (blockIdx.y * kPassThreads + threadIdx.x) / kWarp] = dot;
   }
-  A* const leaving = edges.leaving_to(direction);
-  if (owns && leaving != nullptr) leaving[run * run_size + in_run] = carried;
+  if (A* const leaving = edges.leaving_to(direction); leaving != nullptr)
+    each_owned<kEach>(e0, size, [&](int v, int64_t e) { leaving[in_run(e)] = carried[v]; });
 }
 
 // y = W x + [enter o C] states, with W = decays o products off the diagonal. Transposed (rows = dy, states = adjoint):

@@ -4,10 +4,8 @@
 #include <cmath>
 #include <ranges>
 
-#include <Eigen/Core>
-
 #include "ops/elementwise/vector_math.h"
-#include "ops/matmul/gemm_tile.h"
+#include "ops/matmul/tile_matrix.h"
 #include "ops/quasiseparable/quasiseparable_kernels.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"
@@ -20,25 +18,13 @@ namespace matmix::cpu::quasi {
 using Chunk = QuasiseparableChunk;
 
 template <class A>
-using Matrix = Eigen::Matrix<A, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Matrix = TileMatrix<A>;
 template <class A>
 using Vector = Eigen::Vector<A, Eigen::Dynamic>;
 template <class A>
 using MatrixMap = Eigen::Map<Matrix<A>>;
 template <class A>
 using VectorMap = Eigen::Map<Vector<A>>;
-
-/// An Eigen matrix, block or transpose as multiply_tile takes it.
-template <class A, class M>
-TileOperand<A> operand(const M& m) {
-  return {m.data(), {m.outerStride(), !M::IsRowMajor}};
-}
-/// c = a b + keep c.
-template <class X, class Y, class Z>
-void multiply(const X& a, const Y& b, Z&& c, typename X::Scalar keep = 0) {
-  using A = typename X::Scalar;
-  multiply_tile<A>(a.rows(), b.cols(), a.cols(), operand<A>(a), operand<A>(b), c.data(), c.outerStride(), 1, keep);
-}
 
 /// Element [b, l, h], or row [b, l, h, :], of a tensor.
 template <class T>
@@ -149,7 +135,7 @@ struct GroupTile {
     Matrix<A> products(B.rows(), B.rows());
     G.setZero(B.rows(), B.rows());
     for (const int direction : p.directions()) {
-      multiply(p.columns(C, direction), p.columns(B, direction).transpose(), products);
+      multiply_matrices(p.columns(C, direction), p.columns(B, direction).transpose(), products);
       diagonal[direction] = products.diagonal();
       if (direction == 0)
         G.template triangularView<Eigen::StrictlyLower>() = products;
