@@ -1,7 +1,7 @@
 #include <limits>
 
 #include "ops/attention/attention_kernels.h"
-#include "ops/quasiseparable/tile_product.cuh"
+#include "ops/matmul/tile_product.cuh"
 #include "tensor/create.h"
 #include "tensor/cuda/launch.cuh"
 #include "tensor/cuda/reduce.cuh"
