@@ -24,6 +24,8 @@ struct Traits {
   double accuracy = 0;            ///< relative error that the fast form may have in F64; 0: that of rounding
   /// Promised, tight bounds on the rank of blocks strictly below (M[k+1:, :k+1]) and strictly above the diagonal.
   std::optional<int64_t> rank_below = {}, rank_above = {};
+  /// b, where rows j, j + b, .. and columns k b .. k b + b - 1 meet in blocks of rank 1 at most.
+  std::optional<int64_t> monarch_block = {};
   std::string explicit_cost = {}, fast_cost = {};  ///< a head, forward: "L^2 P", "L P N"
 };
 

@@ -8,6 +8,7 @@
 #include "mixers/identity.h"
 #include "mixers/linformer.h"
 #include "mixers/low_rank.h"
+#include "mixers/monarch.h"
 #include "mixers/quasiseparable.h"
 #include "mixers/semiseparable.h"
 #include "mixers/toeplitz.h"
@@ -64,6 +65,15 @@ const std::vector<MixerRow>& registry() {
       {"vandermonde", "the Vandermonde mixer of Hwang et al.",
        [](const BlockShape& s, const MixerSizes& z) {
          return std::make_unique<Vandermonde>(s, VandermondeMixerOptions{.qk_dim = z.qk_dim, .scale_len = z.max_len});
+       }},
+      {"monarch", "Monarch, M2",
+       [](const BlockShape& s, const MixerSizes& z) {
+         return std::make_unique<Monarch>(s, MonarchMixerOptions{.max_len = z.max_len});
+       }},
+      {"butterfly", "Kaleidoscope",
+       [](const BlockShape& s, const MixerSizes& z) {
+         return std::make_unique<Monarch>(
+             s, MonarchMixerOptions{.order = Monarch::finest_order(z.max_len), .max_len = z.max_len});
        }},
       {"semiseparable", "Mamba-2", [](const BlockShape& s, const MixerSizes& z) { return semiseparable(s, z, {}); }},
       {"semiseparable_diagonal", "Mamba",

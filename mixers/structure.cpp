@@ -112,7 +112,11 @@ class Judge {
 
   /// Of M[first_row:, :columns].
   Order order(int64_t first_row, int64_t columns) const {
-    const Vector s = shares(M_.block(first_row, 0, M_.rows() - first_row, columns));
+    return order(M_.block(first_row, 0, M_.rows() - first_row, columns));
+  }
+  /// Of a block of M.
+  Order order(const Matrix& block) const {
+    const Vector s = shares(block);
     Order found{.rank = (s.array() > rule_.tolerance).count()};
     if (found.rank > 0) found.kept = s(found.rank - 1);
     if (found.rank < s.size()) found.dropped = s(found.rank);
@@ -138,6 +142,10 @@ class Judge {
 /// Rough cost of a singular value decomposition for each of n blocks of an L x L matrix.
 int64_t worth_of(int64_t n, int64_t L) { return n * L * L * L; }
 
+Order worse(const Order& a, const Order& b) {
+  return {std::max(a.rank, b.rank), std::min(a.kept, b.kept), std::max(a.dropped, b.dropped)};
+}
+
 /// The worst over the blocks M[k+gap:, :k+1] that are there.
 Order order_below(const Judge& judge, int64_t gap) {
   const int64_t L = judge.size(), blocks = std::max<int64_t>(L - gap, 0);
@@ -145,8 +153,7 @@ Order order_below(const Judge& judge, int64_t gap) {
   parallel_for(blocks, worth_of(blocks, L),
                [&](int64_t k) { found[static_cast<size_t>(k)] = judge.order(k + gap, k + 1); });
   Order worst;
-  for (const Order& o : found)
-    worst = {std::max(worst.rank, o.rank), std::min(worst.kept, o.kept), std::max(worst.dropped, o.dropped)};
+  for (const Order& o : found) worst = worse(worst, o);
   return worst;
 }
 
@@ -254,6 +261,18 @@ Orders quasiseparable_orders(const Tensor& M, const RankRule& rule) {
 
 Orders semiseparable_orders(const Tensor& M, const RankRule& rule) {
   return orders(Judge(to_square(M, "semiseparable_orders"), rule), 0);
+}
+
+Order monarch_order(const Tensor& M, int64_t b, const RankRule& rule) {
+  require(b > 0, "monarch_order", "b must be positive, got ", b);
+  const Matrix m = to_matrix(M, "monarch_order");
+  const Judge judge(m, rule);
+  Order worst;
+  for (int64_t j = 0; j < std::min<int64_t>(b, m.rows()); ++j)
+    for (int64_t column = 0; column < m.cols(); column += b)
+      worst = worse(worst, judge.order(m(Eigen::seq(j, Eigen::last, b),
+                                         Eigen::seqN(column, std::min<int64_t>(b, m.cols() - column)))));
+  return worst;
 }
 
 Tensor rank_map(const Tensor& M, const RankRule& rule) {

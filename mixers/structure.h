@@ -44,6 +44,10 @@ Orders quasiseparable_orders(const Tensor& M, const RankRule& rule = {});
 /// Of the blocks that hold the diagonal: M[k:, :k+1] and M[:k+1, k:].
 Orders semiseparable_orders(const Tensor& M, const RankRule& rule = {});
 
+/// Of the blocks where rows j, j + b, j + 2 b, .. and columns k b .. k b + b - 1 meet: 1 in a Monarch matrix with inner
+/// blocks of b. M [m, n].
+Order monarch_order(const Tensor& M, int64_t b, const RankRule& rule = {});
+
 /// R [L, L], I64: R_ij is the rank of the block between entry (i, j) and the far corner of its triangle, itself
 /// included: M[i:, :j+1] below the diagonal, M[:i+1, j:] above it, the larger of the two on it. Ranks of growing blocks
 /// grow by 0 or 1 a step, so a row is filled by bisection.

@@ -5,6 +5,7 @@
 #include "experiments/laws/law_book.h"
 #include "mixers/attention.h"
 #include "mixers/low_rank.h"
+#include "mixers/monarch.h"
 #include "mixers/quasiseparable.h"
 
 namespace matmix::experiments {
@@ -41,6 +42,11 @@ std::vector<MixerRow> all_rows() {
   rows.push_back(low_rank_variant("elu + 1, normalised", mixers::FeatureMap::kEluPlusOne, true));
   rows.push_back(low_rank_variant("exp, normalised", mixers::FeatureMap::kExp, true));
   rows.push_back(low_rank_variant("relu", mixers::FeatureMap::kRelu, false));
+  rows.push_back({"monarch, order 3", "an option of it", [](const BlockShape& shape, const MixerSizes& sizes) {
+                    const int64_t order = std::min<int64_t>(3, mixers::Monarch::finest_order(sizes.max_len));
+                    return std::make_unique<mixers::Monarch>(
+                        shape, mixers::MonarchMixerOptions{.order = order, .max_len = sizes.max_len});
+                  }});
   rows.push_back({"attention, causal", "an option of it", [](const BlockShape& shape, const MixerSizes& sizes) {
                     return std::make_unique<mixers::Attention>(
                         shape, mixers::AttentionMixerOptions{.qk_dim = sizes.qk_dim, .causal = true});
@@ -83,6 +89,7 @@ const std::vector<Law>& laws() {
        "a longer run whose further streams are 0 has the same M in its corner; if normalised up to a factor a row"},
       {"rank", "blocks strictly below and strictly above the diagonal have at most the promised rank"},
       {"rank_tight", "and the promised rank is reached"},
+      {"monarch", "blocks of every b-th row and b columns side by side have rank 1, for the promised b"},
       {"repeatable", "the same bits twice, and on 1, 2 and 3 threads"},
       {"devices", "CUDA == CPU"},
       {"data_dependent", "of the block: M changes with the input exactly if promised"},

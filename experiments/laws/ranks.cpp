@@ -1,4 +1,4 @@
-// The promised ranks of the blocks beside the diagonal.
+// The promised ranks: of the blocks beside the diagonal, and of those of Monarch matrices.
 #include <Eigen/SVD>
 
 #include "experiments/laws/law_book.h"
@@ -41,6 +41,16 @@ void check_rank(const std::vector<Matrix>& matrices, int64_t promised, const cha
   book.add("rank_tight", reached >= promised, text("rank ", reached, " ", side, " the diagonal, promised ", promised));
 }
 
+/// Rows j, j + b, .. and columns k b .. k b + b - 1 meet in blocks of rank 1.
+void check_monarch(const Matrix& M, int64_t b, LawBook& book) {
+  for (int64_t j = 0; j < std::min<int64_t>(b, M.rows()); ++j)
+    for (int64_t column = 0; column < M.cols(); column += b) {
+      const int64_t width = std::min<int64_t>(b, M.cols() - column);
+      const Eigen::VectorXd s = spectrum(M(Eigen::seq(j, Eigen::last, b), Eigen::seqN(column, width)));
+      book.add("monarch", s.size() > 1 ? s(1) : 0, kRankCut, text("rows ", j, " + ", b, " k, from column ", column));
+    }
+}
+
 }  // namespace
 
 void check_ranks(const Setting& setting, LawBook& book) {
@@ -49,6 +59,8 @@ void check_ranks(const Setting& setting, LawBook& book) {
   const Subject subject = small_subject(setting, L);
   const mixers::Traits traits = subject.mixer().traits();
   std::vector<Matrix> matrices = matrices_of(subject.matrix(subject.draw_tokens({L}), full_layout({L})));
+  if (traits.monarch_block)
+    for (const Matrix& M : matrices) check_monarch(M, *traits.monarch_block, book);
   if (traits.rank_below) check_rank(matrices, *traits.rank_below, "below", book);
   for (Matrix& M : matrices) M.transposeInPlace();
   if (traits.rank_above) check_rank(matrices, *traits.rank_above, "above", book);

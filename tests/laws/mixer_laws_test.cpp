@@ -59,6 +59,7 @@ const std::vector<Proof>& proofs() {
                                       {Flaw::kRefusesLong, "extendable", {"extendable"}},
                                       {Flaw::kSaysRankZero, "rank", {"rank"}},
                                       {Flaw::kSaysRankTwo, "rank_tight", {"rank_tight"}},
+                                      {Flaw::kSaysMonarch, "monarch", {"monarch"}},
                                       {Flaw::kChangesOrder, "repeatable", {"repeatable"}},
                                       {Flaw::kDiffersOnCuda, "devices", {}},
                                       {Flaw::kDecaysVector, "decay_groups", {"decay_groups"}},

@@ -35,6 +35,7 @@ enum class Flaw {
   kRefusesLong,     ///< both forms refuse lengths that they promise to take
   kSaysRankTwo,
   kSaysRankZero,  ///< promises 0 below the diagonal
+  kSaysMonarch,   ///< promises blocks of rank 1, two columns wide
   kChangesOrder,  ///< the fast form sums in another order every other time, as atomics do
   kDiffersOnCuda,
   kDecaysVector,  ///< w shrinks in training
@@ -59,6 +60,7 @@ class Toy final : public mixers::Mixer {
     t.sequence_aligned = flaw_ != Flaw::kHidesAligned;
     t.rank_below = flaw_ == Flaw::kSaysRankTwo ? 2 : flaw_ == Flaw::kSaysRankZero ? 0 : 1;
     if (t.causal && flaw_ != Flaw::kLeaks) t.rank_above = 0;
+    t.monarch_block = flaw_ == Flaw::kSaysMonarch ? 2 : 1;
     return t;
   }
   std::vector<mixers::Stream> streams() const override { return {{"q", {shape_.H}}, {"k", {shape_.H}}}; }

@@ -428,3 +428,19 @@ TEST_CASE("what is refused") {
                        "diagonal F64 [4] on CPU",
                        Error);
 }
+
+TEST_CASE("monarch_order: rows b apart meet columns side by side") {
+  // Of 2 x 2 blocks; one entry that is off is found in the block that it stands in.
+  const std::vector<double> r{1, 2, 3, 4, 5, 6, 7, 8}, l{1, 3, -1, 1, 2, 5, 4, -2};
+  std::vector<double> M;
+  for (size_t j = 0; j < 4; ++j)
+    for (size_t i = 0; i < 4; ++i) M.push_back(l[2 * j + i / 2] * r[2 * i + j % 2]);
+  CHECK(monarch_order(from_vector(M, {4, 4}), 2).rank == 1);
+  CHECK(monarch_order(from_vector(M, {4, 4}), 3).rank == 2);
+  M[9] += 1e-6;
+  const Order found = monarch_order(from_vector(M, {4, 4}), 2);
+  CHECK(found.rank == 2);
+  CHECK(found.kept < 1e-6);
+  CHECK(monarch_order(from_vector(M, {2, 8}), 8).rank == 1);
+  CHECK_THROWS_WITH_AS(monarch_order(random_tensor({4, 4}, 1), 0), "monarch_order: b must be positive, got 0", Error);
+}
