@@ -68,6 +68,17 @@ std::unique_ptr<data::Tokenizer> make_tokenizer(const DataConfig& c) {
   return std::make_unique<data::WordPiece>(data::read_wordpiece(c.tokenizer));
 }
 
+std::string vocabulary_digest(const DataConfig& c) {
+  const auto tokenizer = make_tokenizer(c);
+  return tokenizer ? text(tokenizer->digest()) : "";
+}
+
+void check_vocabulary(const TensorFile& checkpoint, const DataConfig& config) {
+  const auto saved = checkpoint.metadata.find("vocabulary");
+  require(saved == checkpoint.metadata.end() || saved->second == vocabulary_digest(config), "checkpoint",
+          "its ids are those of another vocabulary than that of data.tokenizer, ", config.tokenizer);
+}
+
 std::unique_ptr<data::Dataset> make_dataset(const DataConfig& c) {
   const uint64_t seed = static_cast<uint64_t>(c.seed);
   if (c.kind == "recall")

@@ -21,6 +21,12 @@ JsonLine& JsonLine::put(std::string_view key, const std::vector<double>& values)
   return put_raw(key, Json(values).dump());
 }
 
+JsonLine& JsonLine::put(std::string_view key, const std::vector<std::string>& values) {
+  std::string list;
+  for (const std::string& value : values) list += (list.empty() ? "" : ",") + quoted(std::string_view(value));
+  return put_raw(key, "[" + list + "]");
+}
+
 JsonLine& JsonLine::put_raw(std::string_view key, const std::string& json) {
   if (!members_.empty()) members_ += ',';
   members_ += quoted(key);

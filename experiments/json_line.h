@@ -30,6 +30,7 @@ class JsonLine {
     for (const T value : values) list += (list.empty() ? "" : ",") + std::to_string(value);
     return put_raw(key, "[" + list + "]");
   }
+  JsonLine& put(std::string_view key, const std::vector<std::string>& values);
   JsonLine& put_null(std::string_view key) { return put_raw(key, "null"); }
 
   /// Without a newline.

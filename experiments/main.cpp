@@ -21,6 +21,8 @@ class Program {
     add_global();
     add_train();
     add_evaluate();
+    add_predict();
+    add_compare();
     add_verify();
     add_replay();
     add_gradcheck();
@@ -98,6 +100,25 @@ class Program {
     c.add_option("run", o->run, "folder of the run")->required();
   }
 
+  void add_predict() {
+    const auto o = std::make_shared<PredictOptions>();
+    CLI::App& c = add("predict", "The likeliest pieces for each [MASK] of a text", run_predict, o);
+    c.add_option("run", o->run, "folder of the run")->required();
+    c.add_option("--text", o->texts, "\"a [MASK] sentence\", repeatable")->allow_extra_args(false)->required();
+    c.add_option("--top", o->top, "how many of them")->check(CLI::Range(1, 1000))->capture_default_str();
+  }
+
+  void add_compare() {
+    const auto o = std::make_shared<CompareOptions>();
+    CLI::App& c = add("compare", "Runs beside each other: losses, speed, sizes", run_compare, o);
+    c.add_option("run", o->runs, "folders of runs")->required();
+    c.add_flag("--anyway", o->anyway, "though they learned from other data or another number of tokens");
+    c.add_option("--html", o->html, "also write curves and tables as one page to this file");
+    c.add_option("--text", o->texts, "the page shows each run's guesses and matrices, repeatable")
+        ->allow_extra_args(false);
+    c.add_flag("--verify", o->verify, "the page shows the laws of the runs' mixers, measured now");
+  }
+
   void add_verify() {
     const auto o = std::make_shared<VerifyOptions>();
     CLI::App& c = add("verify", "Every law of every mixer: explicit against fast, padding, ranks, ...", run_verify, o);
@@ -132,8 +153,13 @@ class Program {
 
   void add_show() {
     const auto o = std::make_shared<ShowOptions>();
-    CLI::App& c = add("show", "Pictures of a mixer's matrix: entries, ranks, explicit against fast", run_show, o);
-    c.add_option("--mixer", o->mixer, "its name")->required();
+    CLI::App& c =
+        add("show", "Pictures of a mixer's matrix, or of a run's: entries, ranks, explicit against fast", run_show, o);
+    CLI::Option* mixer = c.add_option("--mixer", o->mixer, "its name");
+    CLI::Option* run = c.add_option("--run", o->run, "folder of a trained model: its layers and heads at --text");
+    run->excludes(mixer);
+    c.add_option("--text", o->text, "the sentence of --run")->needs(run);
+    c.add_option("--html", o->html, "of --run: one page that shows entries and tokens under the pointer")->needs(run);
     c.add_option("--length", o->length, "L, tokens")->check(CLI::Range(1, 512))->capture_default_str();
     c.add_option("--state", o->state, "N, and the width of q and k")->check(CLI::Range(1, 512))->capture_default_str();
     c.add_option("--heads", o->heads, "H")->check(CLI::Range(1, 64))->capture_default_str();

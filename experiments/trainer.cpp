@@ -2,6 +2,7 @@
 
 #include "autograd/backward.h"
 #include "autograd/no_grad.h"
+#include "experiments/metrics.h"
 #include "ops/cross_entropy/cross_entropy.h"
 #include "tensor/accumulate.h"
 #include "tensor/create.h"
@@ -22,9 +23,23 @@ nn::AdamW::Options optimizer_options(const TrainConfig& c) {
           .max_grad_norm = c.max_grad_norm};
 }
 
-std::string vocabulary_digest(const DataConfig& c) {
+/// How many bytes of text each piece stands for; "##" marks a piece that goes on with a word and is none of them.
+std::vector<int64_t> bytes_of_pieces(const DataConfig& c) {
+  std::vector<int64_t> bytes;
   const auto tokenizer = make_tokenizer(c);
-  return tokenizer ? text(tokenizer->digest()) : "";
+  for (int32_t id = 0; tokenizer && id < tokenizer->vocabulary().size; ++id) {
+    const std::string piece = tokenizer->piece(id);
+    const bool goes_on = piece.size() > 2 && piece.starts_with("##");
+    bytes.push_back(static_cast<int64_t>(piece.size()) - (goes_on ? 2 : 0));
+  }
+  return bytes;
+}
+
+int64_t bytes_of(const Tensor& labels, const std::vector<int64_t>& bytes_of_pieces) {
+  int64_t bytes = 0;
+  for (const int64_t label : to_vector<int64_t>(labels))
+    if (label != data::kIgnore && !bytes_of_pieces.empty()) bytes += bytes_of_pieces[static_cast<size_t>(label)];
+  return bytes;
 }
 
 /// Copies into a tensor that stays where it is; makes it at the first call.
@@ -35,12 +50,19 @@ void refresh(Tensor& kept, const Tensor& value, Device device) {
 
 }  // namespace
 
+void put(JsonLine& line, const HeldoutFigures& figures) {
+  line.put("heldout_loss", figures.loss)
+      .put("heldout_accuracy", figures.accuracy)
+      .put("heldout_targets", figures.targets);
+  if (figures.bits_per_byte) line.put("heldout_bits_per_byte", *figures.bits_per_byte);
+}
+
 Trainer::Trainer(const Config& config)
     : config_(config),
       device_(parse_device(config.train.device)),
       mode_(parse_math_mode(config.train.dtype)),
       dataset_(make_dataset(config.data)),
-      vocabulary_(vocabulary_digest(config.data)),
+      bytes_of_pieces_(bytes_of_pieces(config.data)),
       model_(make_model(config.model, dataset_->form())),
       store_(std::make_unique<nn::ParameterStore>(*model_, device_, mode_, static_cast<uint64_t>(config.train.seed))),
       state_(device_),
@@ -116,6 +138,7 @@ HeldoutFigures Trainer::evaluate(int64_t rows) {
     const Inputs in{to(batch.ids, device_), to(batch.positions, device_), to(batch.labels, device_)};
     loss_of(in, batch.runs, false, &sums);
     figures.tokens += batch.tokens;
+    figures.bytes += bytes_of(batch.labels, bytes_of_pieces_);
   }
   const std::vector<double> total = to_vector<double>(sums);
   figures.targets = static_cast<int64_t>(total[2]);
@@ -123,11 +146,12 @@ HeldoutFigures Trainer::evaluate(int64_t rows) {
     figures.loss = total[0] / total[2];
     figures.accuracy = total[1] / total[2];
   }
+  if (figures.bytes > 0) figures.bits_per_byte = bits_per_byte(total[0], figures.bytes);
   return figures;
 }
 
 void Trainer::save(TensorFile& file) const {
-  file.metadata["vocabulary"] = vocabulary_;
+  file.metadata["vocabulary"] = vocabulary_digest(config_.data);
   store_->save(file, true);
   file.tensors.emplace_back("trainer.sums", sums_);
   file.tensors.emplace_back("trainer.grad_norm", state_.grad_norm);
@@ -135,9 +159,7 @@ void Trainer::save(TensorFile& file) const {
 }
 
 void Trainer::load(const TensorFile& file) {
-  const auto saved = file.metadata.find("vocabulary");
-  require(saved == file.metadata.end() || saved->second == vocabulary_, "checkpoint",
-          "its ids are those of another vocabulary than that of data.tokenizer, ", config_.data.tokenizer);
+  check_vocabulary(file, config_.data);
   const Tensor& sums = file.at("trainer.sums");
   const Tensor& grad_norm = file.at("trainer.grad_norm");
   const int64_t tokens = item<int64_t>(file.at("trainer.tokens"));

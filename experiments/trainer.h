@@ -2,9 +2,11 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "data/prefetch.h"
 #include "experiments/build.h"
+#include "experiments/json_line.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "tensor/capture.h"
@@ -22,7 +24,12 @@ struct StepFigures {
 struct HeldoutFigures {
   double loss = 0, accuracy = 0;
   int64_t targets = 0, tokens = 0;
+  int64_t bytes = 0;                    ///< of the text that the targets are; 0 for data that is no text
+  std::optional<double> bits_per_byte;  ///< the loss per byte of that text: comparable across tokenizers
 };
+
+/// heldout_loss, heldout_accuracy, heldout_targets and, of text, heldout_bits_per_byte.
+void put(JsonLine& line, const HeldoutFigures& figures);
 
 /// A model in training: parameters, optimiser, data cursor. A step is forward, backward, clip and AdamW, queued on the
 /// device without reading anything back; on CUDA, with full rows, it is captured once as a graph and replayed.
@@ -63,7 +70,7 @@ class Trainer {
   Device device_;
   MathMode mode_;
   std::unique_ptr<data::Dataset> dataset_;
-  std::string vocabulary_;  ///< digest of the tokenizer; "" for data that is no text
+  std::vector<int64_t> bytes_of_pieces_;  ///< empty for data that is no text
   std::unique_ptr<nn::Bert> model_;
   std::unique_ptr<nn::ParameterStore> store_;
   nn::StepState state_;

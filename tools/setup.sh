@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Installs the Debian 12 packages that building and testing need, as root or through sudo. Silent if none is missing.
+#   tools/setup.sh [--missing] [program]     --missing: names them and installs nothing; program: without those of tests
 set -euo pipefail
 
-packages=(g++ meson ninja-build pkg-config libeigen3-dev nlohmann-json3-dev doctest-dev libcli11-dev libfmt-dev libpng-dev
-  libutf8proc-dev wordnet-base clang-format python3 git)
+packages=(g++ meson ninja-build pkg-config libeigen3-dev nlohmann-json3-dev libcli11-dev libfmt-dev libpng-dev
+  libutf8proc-dev wordnet-base git)
+[[ " $* " == *" program "* ]] || packages+=(doctest-dev clang-format python3)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "setup.sh: this is not Debian; the build needs what these Debian 12 packages hold: ${packages[*]}" >&2
@@ -16,6 +18,10 @@ for package in "${packages[@]}"; do
   grep -qxF "$package installed" <<<"$installed" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
+if [[ " $* " == *" --missing "* ]]; then
+  echo "${missing[*]}"
+  exit 0
+fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then

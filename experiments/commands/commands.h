@@ -35,6 +35,22 @@ struct EvaluateOptions {
   Global global;
 };
 
+struct PredictOptions {
+  std::string run;
+  std::vector<std::string> texts;
+  int64_t top = 5;
+  Global global;
+};
+
+struct CompareOptions {
+  std::vector<std::string> runs;
+  bool anyway = false;             ///< though data or tokens differ
+  std::string html;                ///< file for a page; "": none
+  std::vector<std::string> texts;  ///< that the page shows the models' guesses and matrices of
+  bool verify = false;             ///< the page shows the laws of the runs' mixers, measured now
+  Global global;
+};
+
 struct VerifyOptions {
   std::vector<std::string> mixers;  ///< none: all
   bool exhaustive = false;
@@ -61,7 +77,9 @@ struct BenchOptions {
   Global global;
 };
 
+/// Of a mixer, or of a run at a text.
 struct ShowOptions {
+  std::string run, text, html;
   std::string mixer;
   int64_t length = 32, state = 8, heads = 1;
   bool print = false;  ///< in the terminal too; done anyway if `out` is empty
@@ -103,11 +121,14 @@ struct ListOptions {
 // 2).
 int run_train(const TrainOptions& options);
 int run_evaluate(const EvaluateOptions& options);
+int run_predict(const PredictOptions& options);
+int run_compare(const CompareOptions& options);
 int run_verify(const VerifyOptions& options);
 int run_replay(const ReplayOptions& options);
 int run_gradcheck(const GradcheckCommandOptions& options);
 int run_bench(const BenchOptions& options);
 int run_show(const ShowOptions& options);
+int run_show_run(const ShowOptions& options);
 int run_analyze(const AnalyzeOptions& options);
 int run_tokenizer_train(const TokenizerTrainOptions& options);
 int run_tokenizer_encode(const TokenizerTextOptions& options);

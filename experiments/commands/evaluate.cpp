@@ -16,22 +16,19 @@ int run_evaluate(const EvaluateOptions& options) {
   trainer.load(checkpoint.state);
   const HeldoutFigures figures = trainer.evaluate(trainer.dataset().heldout_rows());
   const double context_free = trainer.dataset().context_free_loss();
-  if (options.global.json)
-    JsonLine()
-        .put("run", options.run)
-        .put("step", checkpoint.step)
-        .put("parameters", trainer.store().count())
-        .put("heldout_loss", figures.loss)
-        .put("heldout_accuracy", figures.accuracy)
-        .put("heldout_targets", figures.targets)
-        .put("context_free_loss", context_free)
-        .print();
-  else
-    fmt::print(
-        "{} after {} steps, {} parameters: held-out loss {:.4f} nats, accuracy {:.4f} on {} targets; without "
-        "context {:.4f}\n",
-        config.name, checkpoint.step, trainer.store().count(), figures.loss, figures.accuracy, figures.targets,
-        context_free);
+  if (options.global.json) {
+    JsonLine line;
+    line.put("run", options.run).put("step", checkpoint.step).put("parameters", trainer.store().count());
+    put(line, figures);
+    line.put("context_free_loss", context_free).print();
+    return 0;
+  }
+  const std::string bits = figures.bits_per_byte ? fmt::format(" ({:.3f} bits a byte)", *figures.bits_per_byte) : "";
+  fmt::print(
+      "{} after {} steps, {} parameters: held-out loss {:.4f} nats{}, accuracy {:.4f} on {} targets; without "
+      "context {:.4f}\n",
+      config.name, checkpoint.step, trainer.store().count(), figures.loss, bits, figures.accuracy, figures.targets,
+      context_free);
   return 0;
 }
 

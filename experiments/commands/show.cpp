@@ -71,6 +71,8 @@ void write(const PictureFolder& folder, const std::vector<Head>& heads) {
 }  // namespace
 
 int run_show(const ShowOptions& options) {
+  if (!options.run.empty()) return run_show_run(options);
+  require(!options.mixer.empty(), "show", "needs --mixer, or --run with --text");
   const mixers::MixerRow& row = mixers::find_mixer(options.mixer);
   std::optional<PictureFolder> folder;
   if (!options.out.empty()) folder.emplace(options.out);

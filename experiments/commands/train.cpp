@@ -23,11 +23,13 @@ class Run {
  public:
   Run(const Config& config, const std::string& out, bool resume)
       : config_(config), folder_(out, config, resume), trainer_(config) {
-    if (!resume) return;
-    if (const auto found = folder_.resume()) {
-      trainer_.load(found->state);
-      first_step_ = found->step;
+    const auto found = resume ? folder_.resume() : std::nullopt;
+    if (!found) {
+      log_beginning();
+      return;
     }
+    trainer_.load(found->state);
+    first_step_ = found->step;
   }
 
   void print_header() const {
@@ -52,10 +54,22 @@ class Run {
       if (last || done % c.checkpoint_every == 0) checkpoint(done);
       progress.report(done, tokens, note_);
     }
+    if (first_step_ >= c.steps) heldout_ = trainer_.evaluate(INT64_MAX);  // there was nothing left to do
     return heldout_;
   }
 
  private:
+  /// What does not change from step to step: the first line of a run.
+  void log_beginning() {
+    JsonLine metrics, timing;
+    metrics.put("step", 0)
+        .put("parameters", trainer_.store().count())
+        .put("data_digest", fmt::format("{:016x}", trainer_.dataset().digest()))
+        .put("context_free_loss", trainer_.dataset().context_free_loss());
+    timing.put("step", 0).put("seconds", 0.0);
+    folder_.log(metrics.text(), timing.text());
+  }
+
   void log_training(int64_t done, const Progress& progress, int64_t tokens) {
     const StepFigures figures = trainer_.take_figures();
     require(std::isfinite(figures.loss), "train", "the loss is not finite at step ", done, " (", figures.loss,
@@ -74,10 +88,8 @@ class Run {
   void log_heldout(int64_t done, const Progress& progress, int64_t rows) {
     heldout_ = trainer_.evaluate(rows);
     JsonLine metrics, timing;
-    metrics.put("step", done)
-        .put("heldout_loss", heldout_.loss)
-        .put("heldout_accuracy", heldout_.accuracy)
-        .put("heldout_targets", heldout_.targets);
+    metrics.put("step", done);
+    put(metrics, heldout_);
     timing.put("step", done).put("seconds", progress.seconds());
     folder_.log(metrics.text(), timing.text());
   }

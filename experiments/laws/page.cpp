@@ -3,33 +3,10 @@
 #include <fmt/core.h>
 #include <algorithm>
 
+#include "experiments/report/html.h"
+
 namespace matmix::experiments {
 namespace {
-
-constexpr const char* kHead = R"(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>matmix: the laws of the mixers</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
-h2 { margin-top: 2.5rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .6rem; border-bottom: 1px solid #e4e4e4; text-align: right; white-space: nowrap; }
-th:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
-thead th { border-bottom: 2px solid #bbb; vertical-align: bottom; }
-.pass { background: #eef8ee; }
-.near { background: #fdf6dc; }
-.fail { background: #f9d3d0; font-weight: 600; }
-.none { color: #bbb; }
-dt { font-weight: 600; }
-dd { margin: 0 0 .4rem 1.5rem; }
-</style>
-</head>
-<body>
-)";
 
 /// From this share of what is allowed on, a result is shown as near to failing.
 constexpr double kNear = 0.5;
@@ -94,31 +71,23 @@ std::string explanations() {
 
 }  // namespace
 
-std::string escaped(std::string_view x) {
-  std::string safe;
-  for (const char c : x) switch (c) {
-      case '&': safe += "&amp;"; break;
-      case '<': safe += "&lt;"; break;
-      case '>': safe += "&gt;"; break;
-      case '"': safe += "&quot;"; break;
-      default: safe += c;
-    }
-  return safe;
-}
-
-std::string law_page(const std::vector<LawResult>& results, const std::string& made_by) {
-  const auto failed = std::ranges::count(results, false, &LawResult::pass);
-  std::string html = kHead;
-  html += fmt::format("<h1>The laws of the mixers</h1>\n<p>{}. {} laws measured, {} failed.</p>\n", escaped(made_by),
-                      results.size(), failed);
-  html += "<p>In each cell the worst error and what is allowed; the case it belongs to shows under the pointer.</p>\n";
+std::string law_tables(const std::vector<LawResult>& results) {
+  std::string html =
+      "<p>In each cell the worst error and what is allowed; the case it belongs to shows under the pointer.</p>\n";
   html += failures(results);
   for (auto first = results.begin(); first != results.end();) {
     const auto last = std::find_if(first, results.end(), [&](const LawResult& r) { return r.mixer != first->mixer; });
     html += fmt::format("<h2>{}</h2>\n", escaped(first->mixer)) + table({first, last});
     first = last;
   }
-  return html + explanations() + "</body>\n</html>\n";
+  return html;
+}
+
+std::string law_page(const std::vector<LawResult>& results, const std::string& made_by) {
+  const auto failed = std::ranges::count(results, false, &LawResult::pass);
+  const std::string head = fmt::format("<h1>The laws of the mixers</h1>\n<p>{}. {} laws measured, {} failed.</p>\n",
+                                       escaped(made_by), results.size(), failed);
+  return html_page("matmix: the laws of the mixers", head + law_tables(results) + explanations());
 }
 
 }  // namespace matmix::experiments

@@ -11,7 +11,7 @@ namespace matmix::experiments {
 /// source, dtype and device; in each cell the worst error and what is allowed. `made_by` stands below the title.
 std::string law_page(const std::vector<LawResult>& results, const std::string& made_by);
 
-/// x as text of an HTML page.
-std::string escaped(std::string_view x);
+/// The tables alone, as a part of another page.
+std::string law_tables(const std::vector<LawResult>& results);
 
 }  // namespace matmix::experiments

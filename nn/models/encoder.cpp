@@ -62,7 +62,9 @@ Var Encoder::forward(const Var& x, const Runs& runs, DType out, const ForwardCon
   Stream stream{x, {}};
   for (const auto& layer : layers_) {
     const ModuleScope layer_scope(*layer);
-    const Var mixed = layer->mixer->forward(stream.normed(layer->norm, out), runs);
+    const Var normed = stream.normed(layer->norm, out);
+    probe("mixer_input", normed);
+    const Var mixed = layer->mixer->forward(normed, runs);
     stream.pending = layer->dropout.forward(mixed, context.seed, context.state);
     if (!layer->mlp) continue;
     const Var widened = layer->mlp->forward(stream.normed(*layer->mlp_norm, out));

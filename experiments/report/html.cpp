@@ -1,0 +1,82 @@
+#include "experiments/report/html.h"
+
+#include <cstdint>
+
+#include "experiments/report/png.h"
+
+namespace matmix::experiments {
+namespace {
+
+constexpr const char* kStyle = R"(
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { margin-top: 2.5rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .6rem; border-bottom: 1px solid #e4e4e4; text-align: right; white-space: nowrap; }
+th:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
+thead th { border-bottom: 2px solid #bbb; vertical-align: bottom; }
+.pass { background: #eef8ee; }
+.near { background: #fdf6dc; }
+.fail { background: #f9d3d0; font-weight: 600; }
+.none { color: #bbb; }
+dt { font-weight: 600; }
+dd { margin: 0 0 .4rem 1.5rem; }
+svg { max-width: 100%; height: auto; }
+.grid { display: grid; gap: .5rem; justify-content: start; overflow-x: auto; }
+.grid img { width: 100%; image-rendering: pixelated; border: 1px solid #ccc; display: block; }
+.grid span { font-size: 12px; color: #666; }
+.entry { font: 13px ui-monospace, monospace; min-height: 1.5em; }
+)";
+
+}  // namespace
+
+std::string escaped(std::string_view x) {
+  std::string safe;
+  for (const char c : x) switch (c) {
+      case '&': safe += "&amp;"; break;
+      case '<': safe += "&lt;"; break;
+      case '>': safe += "&gt;"; break;
+      case '"': safe += "&quot;"; break;
+      default: safe += c;
+    }
+  return safe;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string digits;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t three = 0;
+    for (size_t k = 0; k < 3; ++k)
+      three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (size_t k = 0; k < 4; ++k) digits += k <= bytes.size() - i ? kDigits[three >> (18 - 6 * k) & 63] : '=';
+  }
+  return digits;
+}
+
+std::string html_page(std::string_view title, std::string_view body) {
+  std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+  page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+  page.append("<title>").append(escaped(title)).append("</title>\n<style>").append(kStyle).append("</style>\n");
+  return page.append("</head>\n<body>\n").append(body).append("</body>\n</html>\n");
+}
+
+std::string html_table(const std::vector<std::vector<std::string>>& rows) {
+  std::string html = "<div class=\"scroll\"><table>\n";
+  for (size_t i = 0; i < rows.size(); ++i) {
+    html += i == 0 ? "<thead><tr>" : "<tr>";
+    for (size_t j = 0; j < rows[i].size(); ++j) {
+      const std::string kind = i == 0 || j == 0 ? "th" : "td";
+      html += "<" + kind + ">" + escaped(rows[i][j]) + "</" + kind + ">";
+    }
+    html += i == 0 ? "</tr></thead>\n<tbody>\n" : "</tr>\n";
+  }
+  return html + "</tbody>\n</table></div>\n";
+}
+
+std::string html_image(const HeatMap& map, std::string_view alt) {
+  return "<img src=\"data:image/png;base64," + base64(encode_png(side_by_side({map}, 1))) + "\" alt=\"" + escaped(alt) +
+         "\">";
+}
+
+}  // namespace matmix::experiments

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "experiments/report/heat_map.h"
+
+namespace matmix::experiments {
+
+// Pieces of a page that needs nothing else: no network, no other file.
+
+/// x as text of an HTML page.
+std::string escaped(std::string_view x);
+/// RFC 4648, with padding.
+std::string base64(std::string_view bytes);
+/// The page: title, style, and `body` between <body> and </body>.
+std::string html_page(std::string_view title, std::string_view body);
+/// The first row is the header. Cells are text.
+std::string html_table(const std::vector<std::vector<std::string>>& rows);
+/// A heat map as an <img> of one pixel an entry, which the page shows larger.
+std::string html_image(const HeatMap& map, std::string_view alt);
+
+}  // namespace matmix::experiments

@@ -1,0 +1,181 @@
+// What looks at trained runs: predict, compare and show --run, through the program.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "tensor/file.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_dir.h"
+
+using namespace matmix;
+using namespace matmix::testing;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+int count(const std::string& text, const std::string& part) {
+  int n = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+/// A folder with runs of tiny models that learned, almost by heart, which word stands where.
+struct Trained {
+  TempDir folder;
+  std::string vocab = (folder / "vocab.txt").string(), text;
+
+  Trained() {
+    std::string lines;
+    for (int i = 0; i < 200; ++i) lines += i % 2 ? "the cat eats the rat\n" : "a hat is on the mat\n";
+    text = folder.write("text.txt", lines + "the rat is on a mat\n").string();
+    run_program("tokenizer train --vocab-size 40 --out " + vocab + " " + text);
+  }
+  std::string path(const std::string& name) const { return (folder / name).string(); }
+  Outcome train(const std::string& name, const std::string& more = "", const std::string& tokenizer = "") const {
+    const std::string config = R"({"name": ")" + name + R"(", "data": {"kind": "text", "path": ")" + text +
+                               R"(", "tokenizer": ")" + (tokenizer.empty() ? vocab : tokenizer) +
+                               R"(", "max_len": 24, "mask_rate": 0.2, "heldout": 0.5},
+      "model": {"d_model": 16, "layers": 2, "mixer": {"state": 4, "Q": 4, "headdim": 8, "conv_width": 3}},
+      "train": {"batch": 4, "steps": 60, "warmup": 5, "lr": 0.01, "log_every": 10, "evaluate_every": 30}})";
+    return run_program("train " + folder.write(name + ".json", config).string() + " --out " + path(name) + " " + more);
+  }
+};
+
+/// One set of runs for all cases of this file.
+const Trained& trained() {
+  static const Trained all;
+  static const bool done = [] {
+    return all.train("hydra").status == 0 && all.train("same", "--set model.mixer.name=identity").status == 0 &&
+           all.train("bytes", "", "bytes").status == 0 && all.train("short", "--set train.steps=30").status == 0;
+  }();
+  REQUIRE(done);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("predict fills each mask with the likeliest pieces, probabilities falling") {
+  const Trained& t = trained();
+  const std::string predict = "predict " + t.path("hydra") + " --text 'the [MASK] eats the [MASK]'";
+  const Outcome filled = run_program(predict);
+  CHECK(filled.status == 0);
+  CHECK(filled.output.starts_with("the [MASK] eats the [MASK]\n  "));
+  CHECK(count(filled.output, "\n") == 3);
+  CHECK_FALSE(contains(filled.output.substr(filled.output.find('\n')), "["));
+
+  const Outcome json = run_program(predict + " --json --top 2 --text 'a [MASK]'");
+  CHECK(count(json.output, "\n") == 6);
+  CHECK(json.output.starts_with("{\"text\":\"the [MASK] eats the [MASK]\",\"mask\":0,\"position\":"));
+  double last = 1;
+  for (size_t at = 0; (at = json.output.find("\"rank\":", at)) != std::string::npos; ++at) {
+    const size_t digits = json.output.find("\"probability\":", at) + 14;
+    const double probability = std::stod(json.output.substr(digits));
+    CHECK((json.output[at + 7] == '1' || probability <= last));
+    CHECK((probability > 0 && probability <= 1));
+    last = probability;
+  }
+  CHECK(run_program(predict).output == filled.output);
+
+  const Outcome bytes = run_program("predict " + t.path("bytes") + " --text 'the c[MASK]t' --json --top 1");
+  CHECK(bytes.output.starts_with("{\"text\":\"the c[MASK]t\",\"mask\":0,\"position\":5,\"rank\":1,\"piece\":\""));
+}
+
+TEST_CASE("compare tables runs of the same data and tokens") {
+  const Trained& t = trained();
+  const std::string both = t.path("hydra") + " " + t.path("same");
+  const Outcome table = run_program("compare " + both);
+  CHECK(table.status == 0);
+  CHECK(
+      table.output.starts_with("run    mixer           held-out loss  bits/byte  accuracy  tokens/s  parameters  "
+                               "tokens\nhydra  quasiseparable "));
+  CHECK(contains(table.output, "\nsame   identity "));
+  CHECK(contains(table.output, "\nwithout context: "));
+  CHECK(count(table.output, "\n") == 4);
+
+  const Outcome json = run_program("compare --json " + both);
+  CHECK(count(json.output, "\n") == 2);
+  CHECK(json.output.starts_with("{\"run\":\"" + t.path("hydra") +
+                                "\",\"name\":\"hydra\",\"mixer\":\"quasiseparable\",\"heldout_loss\":"));
+  const std::string evaluated = run_program("evaluate --json " + t.path("hydra")).output;
+  for (const char* key :
+       {"\"heldout_loss\":", "\"heldout_bits_per_byte\":", "\"heldout_accuracy\":", "\"parameters\":"}) {
+    const size_t at = evaluated.find(key);
+    REQUIRE(at != std::string::npos);
+    CHECK(contains(json.output, evaluated.substr(at, evaluated.find_first_of(",}", at) - at)));
+  }
+
+  const std::string other = t.path("hydra") + " " + t.path("bytes");
+  check_refused("compare " + other, "compare: " + t.path("bytes") + " learned from other data than " + t.path("hydra") +
+                                        "; --anyway compares them all the same");
+  check_refused("compare " + t.path("hydra") + " " + t.path("short"),
+                "compare: " + t.path("short") + " learned from ...");
+  CHECK(run_program("compare --anyway " + other).status == 0);
+}
+
+TEST_CASE("compare writes one page that needs nothing else") {
+  const Trained& t = trained();
+  const std::string html = t.path("page.html");
+  const Outcome outcome = run_program("compare " + t.path("hydra") + " " + t.path("same") + " --html " + html +
+                                      " --text 'a [MASK] is <here>'");
+  CHECK(outcome.status == 0);
+  CHECK(outcome.output.ends_with("page in " + html + "\n"));
+  const std::string page = read_file(html);
+  CHECK(page.starts_with("<!DOCTYPE html>"));
+  CHECK(page.ends_with("</html>\n"));
+  CHECK(contains(page, "a [MASK] is &lt;here&gt;"));
+  CHECK(count(page, "<polyline") == 2 * 2 + 2);  // a curve of each kind a run; the legend
+  CHECK(count(page, "<img src=\"data:image/png;base64,iVBORw0KGgo") == 2 * 2 * 4);  // runs, layers, heads
+  CHECK(count(page, "data-values=\"") == 2 * 2 * 4);
+  CHECK(count(page, "src=") == count(page, "src=\"data:"));
+  for (const char* outside : {"href=", "url(", "@import", "https:"}) CHECK_FALSE(contains(page, outside));
+}
+
+TEST_CASE("show --run draws every layer and head at a sentence") {
+  const Trained& t = trained();
+  const std::string show = "show --run " + t.path("hydra") + " --text 'the cat eats'";
+  const Outcome drawn = run_program(show);
+  CHECK(drawn.status == 0);
+  CHECK(drawn.output.starts_with("hydra (quasiseparable), "));
+  for (const char* head : {"layer 0 head 0", "layer 0 head 3", "layer 1 head 3"}) CHECK(contains(drawn.output, head));
+  CHECK_FALSE(contains(drawn.output, "layer 2"));
+
+  const Outcome json = run_program(show + " --json");
+  CHECK(count(json.output, "\n") == 2 * 4);
+  CHECK(json.output.starts_with("{\"run\":\"" + t.path("hydra") + "\",\"layer\":0,\"head\":0,\"tokens\":["));
+
+  const std::string out = t.path("pictures"), html = t.path("show.html");
+  CHECK(run_program(show + " --out " + out + " --html " + html).status == 0);
+  for (const char* name : {"layer_0.png", "layer_1.png", "layer_0.npy", "layer_1.npy"})
+    CHECK(std::filesystem::exists(t.folder / "pictures" / name));
+  CHECK(count(read_file(html), "data-values=\"") == 2 * 4);
+  CHECK(
+      contains(run_program("show --run " + t.path("same") + " --text 'the cat' --json").output, "\"order_below\":0,"));
+}
+
+TEST_CASE("what a run cannot be asked is refused in one sentence") {
+  const Trained& t = trained();
+  const std::string hydra = t.path("hydra");
+  check_refused("predict " + hydra + " --text cat", "predict: --text must hold a [MASK], got 'cat'");
+  check_refused("predict " + hydra, "--text is required; see matmix --help");
+  check_refused("predict /nowhere --text '[MASK]'",
+                "file: cannot read '/nowhere/config.json': No such file or directory");
+  check_refused("show --run " + hydra, "show: --run needs --text, the sentence to draw the matrices at");
+  check_refused("show --run " + hydra + " --text ''", "show: --run needs --text, the sentence to draw the matrices at");
+  check_refused("show --run " + hydra + " --text ' '", "--text: must hold a token, and this one holds none");
+  check_refused("show", "show: needs --mixer, or --run with --text");
+  check_refused("compare", "run is required; see matmix --help");
+  check_refused("compare --verify " + hydra, "compare: --text and --verify are for the page of --html");
+  const std::filesystem::path broken = t.folder / "broken";
+  std::filesystem::create_directory(broken);
+  write_file_atomically(broken / "config.json", read_file(t.folder / "hydra/config.json"));
+  const auto with_metrics = [&](const std::string& lines, const std::string& sentence) {
+    write_file_atomically(broken / "metrics.jsonl", lines);
+    check_refused("compare " + broken.string(), (broken / "metrics.jsonl").string() + sentence);
+  };
+  with_metrics("", ": has no line that tells the parameters");
+  with_metrics("[1]\n", ":1: must be a JSON object, got [1]");
+  with_metrics("{\"step\":0}\n{\"step\":1.5}\n", ":2: step must be a whole number");
+  check_refused("predict " + broken.string() + " --text '[MASK]'",
+                broken.string() + ": has no checkpoint that can be read");
+}
