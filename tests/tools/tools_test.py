@@ -1,5 +1,6 @@
 """The checkers find what is planted, and count what a test log holds."""
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -80,6 +81,29 @@ class NewMixer(unittest.TestCase):
     def test_names_are_those_of_files(self):
         for name in ["", "TwoWords", "two-words", "../x", "2words", "two__words"]:
             self.assertEqual(self.new_mixer(name, "/nowhere").returncode, 2, name)
+
+
+class Quickstart(unittest.TestCase):
+    def test_missing_packages_are_named_in_one_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            query = pathlib.Path(folder) / "dpkg-query"
+            query.write_text("#!/bin/sh\nprintf '%s installed\\n' g++ meson git ninja-build pkg-config wordnet-base\n")
+            query.chmod(0o755)
+            path = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+            done = subprocess.run([TOOLS / "quickstart.sh", "--no-install"], capture_output=True, text=True, env=path)
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (1, "", "quickstart.sh: missing Debian packages: libeigen3-dev nlohmann-json3-dev libcli11-dev "
+                                 "libfmt-dev libpng-dev libutf8proc-dev\n"))
+
+    def test_other_options_are_refused(self):
+        done = subprocess.run([TOOLS / "quickstart.sh", "--fast"], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr),
+                         (2, "quickstart.sh: the only option is --no-install, got '--fast'\n"))
+
+    def test_its_configs_have_one_data_set_and_schedule(self):
+        for name in ["identity", "attention"]:
+            config = json.loads((TOOLS.parent / f"experiments/configs/quickstart_{name}.json").read_text())
+            self.assertEqual((config["base"], set(config)), ("quickstart_hydra.json", {"base", "name", "model"}))
 
 
 class CountTests(unittest.TestCase):
