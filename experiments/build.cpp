@@ -49,6 +49,7 @@ mixers::BlockOptions block_options(const ModelConfig& model, int64_t max_len) {
               "model.mixer.gate", c.gate,
               {{"none", Gate::kNone}, {"after_norm", Gate::kAfterNorm}, {"before_norm", Gate::kBeforeNorm}}),
           .norm = c.norm,
+          .norm_eps = c.norm_eps,
           .residual_v = c.residual_v,
           .multiply_copies = c.multiply_copies,
           .bias = c.bias,

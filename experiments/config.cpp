@@ -120,6 +120,7 @@ void fields(Io& io, MixerConfig& c) {
   io("conv_act", c.conv_act);
   io("gate", c.gate);
   io("norm", c.norm);
+  io("norm_eps", c.norm_eps);
   io("residual_v", c.residual_v);
   io("multiply_copies", c.multiply_copies);
   io("bias", c.bias);

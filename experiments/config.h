@@ -22,7 +22,7 @@ struct DataConfig {
 
 struct MixerConfig {
   std::string name = "quasiseparable";
-  std::string source = "projected";  ///< projected, table
+  std::string source = "projected";  ///< projected, table, generated
   int64_t state = 16, groups = 1, qk_dim = 16, Q = 64;
   int64_t expand = 2, headdim = 32;
   int64_t conv_width = 7;
@@ -31,6 +31,7 @@ struct MixerConfig {
   std::string conv_act = "silu";
   std::string gate = "after_norm";  ///< none, after_norm, before_norm
   bool norm = true;
+  double norm_eps = 1e-5;
   bool residual_v = false;
   bool multiply_copies = false;  ///< of a mixer with two copies of the heads
   bool bias = false;             ///< of the in- and out-projection

@@ -26,8 +26,7 @@ Semiseparable::Semiseparable(const BlockShape& shape, const SemiseparableMixerOp
   if (o.initial_states) initial_states_ = Parameter({shape.H, shape.P, o.state}, Init::zeros(), Decay::kNo);
 }
 
-/// Drawn, where Mamba counts -1 .. -N and S4D-Lin has -1/2 + i pi n. Half of S4D-Lin's range of frequencies: a constant
-/// step rounds the same way at every token, and gradients of the steps multiply that by the frequency.
+/// Drawn, where Mamba counts -1 .. -N and S4D-Lin has -1/2 + i pi n.
 void Semiseparable::declare_A() {
   const int64_t H = shape_.H, N = options_.state;
   switch (options_.decay) {
@@ -38,13 +37,18 @@ void Semiseparable::declare_A() {
     case StateDecay::kComplex:
       require(N % 2 == 0, "semiseparable", "a complex state needs two numbers each, so state must be even, got ", N);
       A_log_ = Parameter({H, N / 2}, Init::constant(-std::numbers::ln2), Decay::kNo);
-      A_im_ = Parameter({H, N / 2}, Init::uniform(0, std::numbers::pi * static_cast<double>(N) / 4), Decay::kNo);
+      A_im_ = Parameter({H, N / 2}, Init::uniform(0, std::numbers::pi * static_cast<double>(N) / 2), Decay::kNo);
   }
+}
+
+const char* Semiseparable::name() const {
+  if (!options_.step_stream) return "semiseparable_constant";
+  return options_.decay == StateDecay::kScalar ? "semiseparable" : "semiseparable_diagonal";
 }
 
 Traits Semiseparable::traits() const {
   const bool reverse = options_.reverse;
-  return {.name = "semiseparable",
+  return {.name = name(),
           .causal = !reverse,
           .sequence_aligned = true,
           .rank_below = reverse ? 0 : options_.state,
@@ -96,6 +100,33 @@ Var Semiseparable::do_mix(const Streams& c, const Var& v, const Runs& runs) cons
   SsdOptions options{.reverse = options_.reverse, .Q = options_.Q};
   if (!runs.is_full()) options.runs = runs;
   return ssd(v, inputs(c.by_token(runs), runs.L()), options).y;
+}
+
+SsdInputs Semiseparable::next_tokens(const Streams& c, const Var& v) const {
+  require(!options_.reverse, name(), "a state is carried from left to right, this one walks from right to left");
+  return inputs(c.by_token(Runs::full(v.dim(0), v.dim(1))), v.dim(1));
+}
+
+Recurrence::Carried Semiseparable::carry(const Streams& c, const Var& v, const Var& state) const {
+  SsdInputs in = next_tokens(c, v);
+  if (state.defined()) in.initial = state;
+  const SsdResult next = ssd(v, in, {.Q = options_.Q});
+  return {next.y, next.final_state};
+}
+
+Recurrence::Carried Semiseparable::step(const Streams& c, const Var& v, const Var& state) const {
+  require(v.dim(1) == 1, name(), "a step is of one token, got ", v);
+  SsdInputs in = next_tokens(c, v);
+  for (Var* stream : {&in.dt, &in.B, &in.C, &in.delta})
+    if (stream->defined()) *stream = squeeze(*stream, 1);
+  Var before = state;
+  if (!before.defined()) {
+    const Shape shape{shape_.H, shape_.P, options_.state};
+    const Var first = options_.initial_states ? initial_states_.var() : Var(zeros(shape, v.dtype(), v.device()));
+    before = expand(first, Shape{v.dim(0)} + shape);
+  }
+  const SsdResult next = ssd_step(before, squeeze(v, 1), in);
+  return {unsqueeze(next.y, 1), next.final_state};
 }
 
 }  // namespace matmix::mixers

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "mixers/quasiseparable.h"
+#include "mixers/recurrence.h"
 #include "ops/ssd/ssd.h"
 
 namespace matmix::mixers {
@@ -27,13 +28,16 @@ struct SemiseparableMixerOptions {
 //   s s s .      explicit L^2 (N + P), fast L (Q + N) P: ops/ssd.
 //   s s s s
 // Sources: Dao & Gu 2024 (arXiv 2405.21060), Gu & Dao 2023 (2312.00752), Gu et al. 2022 (2206.11893).
-class Semiseparable final : public Mixer {
+class Semiseparable final : public Mixer, public Recurrence {
  public:
   /// Error if groups do not divide H, or A is complex and N odd.
   Semiseparable(const BlockShape& shape, const SemiseparableMixerOptions& options);
   Traits traits() const override;
   std::vector<Stream> streams() const override;
   void visit(nn::Visitor& v) override;
+  /// States [B, H, P, N] in Accumulator<T>. Error if `reverse`.
+  Carried carry(const Streams& c, const Var& v, const Var& state) const override;
+  Carried step(const Streams& c, const Var& v, const Var& state) const override;
 
  private:
   Var do_matrix(const Streams& c, int64_t L) const override;
@@ -41,6 +45,8 @@ class Semiseparable final : public Mixer {
   Var do_mix(const Streams& c, const Var& v, const Runs& runs) const override;
   SsdInputs inputs(const Streams& c, int64_t L) const;
   void declare_A();
+  const char* name() const;
+  SsdInputs next_tokens(const Streams& c, const Var& v) const;
 
   BlockShape shape_;
   SemiseparableMixerOptions options_;

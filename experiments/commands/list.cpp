@@ -108,7 +108,7 @@ void print_json(const MixerFacts& m) {
   line.put("holds", m.broken.empty()).print();
 }
 
-constexpr const char* kMixerLine = "  {:<24}{:<11}{:<11}{:<11}{:<10}{:<16}{:<16}{}\n";
+constexpr const char* kMixerLine = "  {:<24}{:<11}{:<11}{:<11}{:<10}{:<16}{:<18}{}\n";
 
 void print_line(const MixerFacts& m) {
   const auto both = [&m](bool Facts::*fact) {

@@ -42,6 +42,7 @@ void check_twins(const Setting& setting, LawBook& book);
 void check_layouts(const Setting& setting, LawBook& book);
 void check_linear(const Setting& setting, LawBook& book);
 void check_causal(const Setting& setting, LawBook& book);
+void check_recurrence(const Setting& setting, LawBook& book);
 void check_scale(const Setting& setting, LawBook& book);
 void check_ranks(const Setting& setting, LawBook& book);
 void check_repeatable(const Setting& setting, LawBook& book);

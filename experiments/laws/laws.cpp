@@ -7,6 +7,7 @@
 #include "mixers/low_rank.h"
 #include "mixers/monarch.h"
 #include "mixers/quasiseparable.h"
+#include "mixers/semiseparable.h"
 
 namespace matmix::experiments {
 namespace {
@@ -20,6 +21,16 @@ MixerRow quasiseparable_variant(const char* what, mixers::QuasiseparableMixerOpt
             made.state = z.state;
             made.Q = z.Q;
             return std::make_unique<mixers::Quasiseparable>(s, made);
+          }};
+}
+
+MixerRow semiseparable_variant(const char* what, mixers::SemiseparableMixerOptions options) {
+  return {text("semiseparable, ", what), "an option of it", [options](const BlockShape& s, const MixerSizes& z) {
+            auto made = options;
+            made.groups = z.groups;
+            made.state = options.decay == mixers::StateDecay::kComplex ? z.state + z.state % 2 : z.state;
+            made.Q = z.Q;
+            return std::make_unique<mixers::Semiseparable>(s, made);
           }};
 }
 
@@ -39,6 +50,15 @@ std::vector<MixerRow> all_rows() {
   rows.push_back(quasiseparable_variant("no step stream", {.step_stream = false}));
   rows.push_back(quasiseparable_variant("initial states", {.initial_states = true}));
   rows.push_back(quasiseparable_variant("initial states, no shift", {.shift = false, .initial_states = true}));
+  using mixers::StateDecay;
+  rows.push_back(semiseparable_variant("no diagonal", {.diagonal = Diagonal::kNone}));
+  rows.push_back(semiseparable_variant("one diagonal", {.diagonal = Diagonal::kConstant}));
+  rows.push_back(semiseparable_variant("diagonal from the token", {.diagonal = Diagonal::kProjected}));
+  rows.push_back(semiseparable_variant("initial states", {.initial_states = true}));
+  rows.push_back(semiseparable_variant("reverse", {.initial_states = true, .reverse = true}));
+  rows.push_back(semiseparable_variant("diagonal A, no B and C streams",
+                                       {.decay = StateDecay::kDiagonal, .bc_stream = false, .initial_states = true}));
+  rows.push_back(semiseparable_variant("complex A", {.decay = StateDecay::kComplex, .initial_states = true}));
   rows.push_back(low_rank_variant("elu + 1, normalised", mixers::FeatureMap::kEluPlusOne, true));
   rows.push_back(low_rank_variant("exp, normalised", mixers::FeatureMap::kExp, true));
   rows.push_back(low_rank_variant("relu", mixers::FeatureMap::kRelu, false));
@@ -55,7 +75,7 @@ std::vector<MixerRow> all_rows() {
 }
 
 using Check = void (*)(const Setting&, LawBook&);
-constexpr Check kMixerLaws[] = {check_twins, check_layouts, check_linear,     check_causal,
+constexpr Check kMixerLaws[] = {check_twins, check_layouts, check_linear,     check_causal, check_recurrence,
                                 check_scale, check_ranks,   check_repeatable, check_devices};
 constexpr Check kBlockLaws[] = {check_facts, check_parameters, check_initial};
 
@@ -85,6 +105,9 @@ const std::vector<Law>& laws() {
       {"linear", "the result is linear in v, given the streams"},
       {"causal", "M is 0 above the diagonal, and the fast form blind to later v, exactly if promised"},
       {"truncation", "a causal mixer gives the first tokens alone what it gives them in a longer run"},
+      {"recurrence",
+       "causal and of bounded rank: explicit, chunked and step by step agree, so do pieces with the state carried "
+       "over"},
       {"scale",
        "a longer run whose further streams are 0 has the same M in its corner; if normalised up to a factor a row"},
       {"rank", "blocks strictly below and strictly above the diagonal have at most the promised rank"},

@@ -117,13 +117,12 @@ Var explicit_product(const mixers::Mixer& mixer, const Streams& c, const Var& v,
   return permute(matmul(M, heads), {0, 2, 1, 3}) + cast(mixer.offset(c, runs, v), v.dtype());
 }
 
-Evaluation evaluate(const Subject& subject, const Tokens& tokens, const Layout& layout, Form form, double fill) {
+Evaluation evaluate(const Subject& subject, const Tokens& tokens, const Layout& layout, const Product& product,
+                    double fill) {
   subject.store().zero_grad();
   std::vector<Var> leaves{subject.place(tokens.v, layout, fill, "v")};
   const Streams c = subject.streams(tokens, layout, fill, &leaves);
-  const Runs runs = layout.runs();
-  const Var& v = leaves.front();
-  const Var y = form == Form::kFast ? subject.mixer().mix(c, v, runs) : explicit_product(subject.mixer(), c, v, runs);
+  const Var y = product(subject.mixer(), c, leaves.front(), layout.runs());
   if (y.requires_grad()) backward(y, {.seed = subject.place(tokens.dy, layout, fill, "dy").value()});
 
   Evaluation result{collect(y.value(), layout), {}, zero_at_padding(y.value(), layout)};
@@ -136,6 +135,10 @@ Evaluation evaluate(const Subject& subject, const Tokens& tokens, const Layout& 
   for (const auto& e : subject.store().entries())
     result.gradients.push_back({e.path, clone(to_oracle(nn::ParameterStore::part(subject.store().grad(), e))), false});
   return result;
+}
+
+Evaluation evaluate(const Subject& subject, const Tokens& tokens, const Layout& layout, Form form, double fill) {
+  return evaluate(subject, tokens, layout, form == Form::kFast ? Product(&mixers::Mixer::mix) : explicit_product, fill);
 }
 
 Evaluation evaluate_apart(const Subject& subject, const Tokens& tokens) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,6 +60,8 @@ class Subject {
 /// M v + r by the materialised matrix, in v's dtype.
 Var explicit_product(const mixers::Mixer& mixer, const mixers::Streams& c, const Var& v, const Runs& runs);
 
+/// M v + r in one way or another.
+using Product = std::function<Var(const mixers::Mixer&, const mixers::Streams&, const Var& v, const Runs&)>;
 enum class Form { kFast, kExplicit };
 
 /// The result and every gradient of one product, as F64 on the CPU, token by token: comparable across layouts.
@@ -67,6 +70,8 @@ struct Evaluation {
   std::vector<NamedTensor> gradients;  ///< of v, the streams and the mixer's parameters
   bool clean = true;                   ///< y and the gradients of tokens are exactly 0 at padding
 };
+Evaluation evaluate(const Subject& subject, const Tokens& tokens, const Layout& layout, const Product& product,
+                    double fill = 0);
 Evaluation evaluate(const Subject& subject, const Tokens& tokens, const Layout& layout, Form form, double fill = 0);
 /// The fast form on each sequence alone; gradients of parameters and tables summed.
 Evaluation evaluate_apart(const Subject& subject, const Tokens& tokens);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "mixers/recurrence.h"
 #include "mixers/registry.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/layout/layout.h"
@@ -25,6 +26,8 @@ enum class Flaw {
   kReadsPadding,      ///< the fast form takes rows for runs, but leaves padding at 0
   kWritesPadding,     ///< the fast form leaves something at padding
   kCarriesOver,       ///< the fast form does not reset its state where a run begins behind another
+  kForgets,           ///< the fast form over a piece of a run does not begin at the state that it is given
+  kStepsTwice,        ///< one token at a time, the state is added to itself
   kAffine,            ///< both forms add a constant that is no offset
   kScalesByLength,    ///< both forms divide by the root of the length at hand
   kNormalisesByAll,   ///< both forms divide by a sum over all tokens, later ones too
@@ -43,7 +46,7 @@ enum class Flaw {
 };
 
 // M_ij = w q_i k_j for i >= j: one head of rank one each, the smallest causal mixer with everything in it.
-class Toy final : public mixers::Mixer {
+class Toy final : public mixers::Mixer, public mixers::Recurrence {
  public:
   Toy(const mixers::BlockShape& shape, int64_t max_len, Flaw flaw)
       : shape_(shape),
@@ -65,6 +68,12 @@ class Toy final : public mixers::Mixer {
   }
   std::vector<mixers::Stream> streams() const override { return {{"q", {shape_.H}}, {"k", {shape_.H}}}; }
   void visit(nn::Visitor& v) override { v("w", w_); }
+  Carried carry(const mixers::Streams& c, const Var& v, const Var& state) const override {
+    return next(c, v, flaw_ == Flaw::kForgets ? Var() : state);
+  }
+  Carried step(const mixers::Streams& c, const Var& v, const Var& state) const override {
+    return next(c, v, flaw_ == Flaw::kStepsTwice && state.defined() ? state + state : state);
+  }
 
  private:
   static Var one_like(const Var& x) { return full(x.shape(), 1, x.dtype(), x.device()); }
@@ -95,6 +104,13 @@ class Toy final : public mixers::Mixer {
     return all * exp(segsum(zeros({1, 1, L}, c.dtype(), c.device())));
   }
   std::optional<Var> do_offset(const mixers::Streams&, int64_t) const override { return std::nullopt; }
+
+  Carried next(const mixers::Streams& c, const Var& v, const Var& state) const {
+    Var sums = cumsum(unsqueeze(k_of(c), 3) * v, 1);
+    if (state.defined()) sums = sums + state;
+    const Var q = unsqueeze(q_of(c, v.dim(1)), 3);
+    return {cast(reshape(w(false), {shape_.H, 1}) * q * sums, v.dtype()), narrow(sums, 1, v.dim(1) - 1, 1)};
+  }
 
   static Var rounded_sums(const Var& x) {
     std::vector<Var> sums{narrow(x, 1, 0, 0)};

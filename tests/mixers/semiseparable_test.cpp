@@ -64,10 +64,21 @@ TEST_CASE("initial values follow their papers, and weight decay spares them") {
     for (const double x : to_vector<double>(nn::ParameterStore::part(store.master(), e))) {
       if (e.path == "D" || e.path == "B") CHECK(x == 1);
       if (e.path == "A_log") CHECK(std::exp(x) == doctest::Approx(0.5));
-      if (e.path == "A_im") CHECK((x >= 0 && x <= 2 * 3.1416));
+      if (e.path == "A_im") CHECK((x >= 0 && x <= 4 * 3.1416));
       if (e.path == "dt_bias") CHECK((std::log1p(std::exp(x)) > 0.999e-3 && std::log1p(std::exp(x)) < 0.1001));
     }
   }
+}
+
+TEST_CASE("a state is carried from left to right, one token at a time or many") {
+  const Semiseparable reverse(kShape, {.state = 4, .reverse = true}), mixer(kShape, {.state = 4});
+  const Var v = zeros({2, 3, 4, 3}, DType::F64);
+  const Streams none(DType::F64, kCpu);
+  CHECK_THROWS_WITH_AS(reverse.carry(none, v, Var()),
+                       "semiseparable: a state is carried from left to right, this one walks from right to left",
+                       Error);
+  CHECK_THROWS_WITH_AS(mixer.step(none, v, Var()), "semiseparable: a step is of one token, got F64 [2, 3, 4, 3] on CPU",
+                       Error);
 }
 
 TEST_CASE("groups must divide heads, and a complex state is even") {
