@@ -9,27 +9,28 @@
 #include "autograd/backward.h"
 #include "autograd/no_grad.h"
 #include "experiments/bench/bench.h"
+#include "experiments/bench/mixer_page.h"
 #include "experiments/json_line.h"
 #include "experiments/laws/subject.h"
+#include "experiments/provenance.h"
+#include "tensor/file.h"
 
 namespace matmix::experiments {
 namespace {
 
 using mixers::Streams;
 
-/// An explicit form with more matrix elements a call than this is not tried.
-constexpr int64_t kMostElements = int64_t{1} << 27;
+constexpr mixers::BlockShape kShape{.D = 256, .H = 4, .P = 64};
 
 /// A mixer with streams for one sequence of L tokens; nothing is said of values but that they are there.
 class MixerWork {
  public:
   MixerWork(const mixers::MixerRow& row, SourceKind source, int64_t L, MathMode mode, Device device)
-      : shape_{.D = 256, .H = 4, .P = 64},
-        mixer_(row.make(shape_, {.max_len = L})),
+      : mixer_(row.make(kShape, {.max_len = L})),
         store_(*mixer_, device, mode, 0),
         runs_(Runs::full(1, L)),
-        v_(random_values({1, L, shape_.H, shape_.P}, activation_dtype(mode), device)),
-        dy_(random_values({1, L, shape_.H * mixer_->traits().copies, shape_.P}, v_.dtype(), device)) {
+        v_(random_values({1, L, kShape.H, kShape.P}, activation_dtype(mode), device)),
+        dy_(random_values({1, L, kShape.H * mixer_->traits().copies, kShape.P}, v_.dtype(), device)) {
     for (const mixers::Stream& s : mixer_->streams())
       streams_.push_back({s.name, random_values(Shape{1, L} + s.per_token, v_.dtype(), device, 0.3),
                           source == SourceKind::kProjected});
@@ -51,10 +52,7 @@ class MixerWork {
   }
   void forward_backward(Form form) const { backward(forward(form), {.seed = dy_}); }
 
-  bool fits(Form form) const { return form == Form::kFast || shape_.H * runs_.L() * runs_.L() <= kMostElements; }
-
  private:
-  mixers::BlockShape shape_;
   std::unique_ptr<mixers::Mixer> mixer_;
   nn::ParameterStore store_;
   Runs runs_;
@@ -62,30 +60,44 @@ class MixerWork {
   std::vector<NamedTensor> streams_;
 };
 
-struct FormFigures {
-  double forward_ms = 0, both_ms = 0;
-  int64_t peak_bytes = 0;
-};
-struct LengthFigures {
-  int64_t L = 0;
-  std::optional<FormFigures> plain, fast;
-};
+/// What is absurd is not tried, and neither is what is longer: an M of too many elements, or more time or memory than
+/// this by the form's figures at the length before.
+constexpr int64_t kMostElements = int64_t{1} << 27;
+constexpr double kMostMs = 30e3, kMostBytes = 10e9;
 
-LengthFigures measure(const MixerWork& work, int64_t L, const Harness& harness) {
+bool holds_matrix(const mixers::Traits& t, Form form) {
+  return form == Form::kExplicit || t.fast_cost == t.explicit_cost;
+}
+
+bool worth_trying(const mixers::Traits& t, Form form, int64_t L, const LengthFigures* shorter) {
+  if (holds_matrix(t, form) && kShape.H * L * L > kMostElements) return false;
+  if (!shorter) return true;
+  const std::optional<FormFigures>& before = form == Form::kExplicit ? shorter->plain : shorter->fast;
+  if (!before) return false;
+  const double times = static_cast<double>(L) / static_cast<double>(shorter->L), most = times * times;
+  return most * before->both_ms <= kMostMs &&
+         (form == Form::kFast || most * static_cast<double>(before->peak_bytes) <= kMostBytes);
+}
+
+LengthFigures measure(const mixers::MixerRow& row, SourceKind source, int64_t L, MathMode mode,
+                      const LengthFigures* shorter, const Harness& harness) {
   LengthFigures figures{L, {}, {}};
+  const mixers::Traits traits = row.make(kShape, {.max_len = 1})->traits();
+  std::vector<Form> forms;
+  for (const Form form : {Form::kExplicit, Form::kFast})
+    if (worth_trying(traits, form, L, shorter)) forms.push_back(form);
+  if (forms.empty()) return figures;
+  const MixerWork work(row, source, L, mode, harness.device);
   std::vector<std::function<void()>> calls;
-  std::vector<std::optional<FormFigures>*> targets;
-  for (const Form form : {Form::kExplicit, Form::kFast}) {
-    if (!work.fits(form)) continue;
-    targets.push_back(&(form == Form::kFast ? figures.fast : figures.plain));
-    *targets.back() = FormFigures{.peak_bytes = harness.peak_bytes([&] { work.forward_backward(form); })};
+  for (const Form form : forms) {
     calls.push_back([&work, form] { work.forward_only(form); });
     calls.push_back([&work, form] { work.forward_backward(form); });
   }
   const std::vector<double> ms = harness.time(calls);
-  for (size_t i = 0; i < targets.size(); ++i) {
-    (*targets[i])->forward_ms = ms[2 * i];
-    (*targets[i])->both_ms = ms[2 * i + 1];
+  for (size_t i = 0; i < forms.size(); ++i) {
+    const Form form = forms[i];
+    const int64_t peak = harness.peak_bytes([&work, form] { work.forward_backward(form); });
+    (form == Form::kFast ? figures.fast : figures.plain) = FormFigures{ms[2 * i], ms[2 * i + 1], peak};
   }
   return figures;
 }
@@ -109,7 +121,7 @@ std::vector<std::string> cells(const LengthFigures& f) {
     return x ? short_number(static_cast<double>((*x).*member)) : "-";
   };
   const auto ratio = [&](auto member) {
-    return f.plain ? short_number((*f.plain).*member / (*f.fast).*member) : std::string("-");
+    return f.plain && f.fast ? short_number((*f.plain).*member / (*f.fast).*member) : std::string("-");
   };
   const auto mib = [](const std::optional<FormFigures>& x) {
     return x ? short_number(static_cast<double>(x->peak_bytes) / (1 << 20)) : "-";
@@ -125,31 +137,48 @@ std::vector<std::string> cells(const LengthFigures& f) {
           mib(f.fast)};
 }
 
-/// The exponent p of time ~ L^p between the two largest lengths of one form, and time(4 L) / time(L) by it.
-void print_growth(const std::vector<LengthFigures>& all, const char* name,
-                  const std::optional<FormFigures> LengthFigures::*form) {
-  std::vector<const LengthFigures*> present;
-  for (const LengthFigures& f : all)
-    if (f.*form) present.push_back(&f);
-  if (present.size() < 2) return;
-  const LengthFigures &a = *present[present.size() - 2], &b = *present.back();
-  const double exponent =
-      std::log((b.*form)->both_ms / (a.*form)->both_ms) / std::log(static_cast<double>(b.L) / static_cast<double>(a.L));
-  fmt::print("  {}: time ~ L^{:.2f}, time(4 L) / time(L) = {:.2f} between L = {} and {}\n", name, exponent,
-             std::pow(4, exponent), a.L, b.L);
+void print_growth(const char* name, const std::optional<Growth>& g) {
+  if (g)
+    fmt::print("  {}: time ~ L^{:.2f}, time(4 L) / time(L) = {:.2f} between L = {} and {}\n", name, g->exponent,
+               std::pow(4, g->exponent), g->from, g->to);
 }
 
 void print_summary(const std::vector<LengthFigures>& all) {
-  print_growth(all, "explicit", &LengthFigures::plain);
-  print_growth(all, "fast", &LengthFigures::fast);
-  // The smallest length from which on the fast form is never slower.
-  std::optional<int64_t> crossover;
-  for (const LengthFigures& f : all) {
-    if (!f.plain) continue;
-    if (f.fast->both_ms > f.plain->both_ms) crossover.reset();
-    if (f.fast->both_ms <= f.plain->both_ms && !crossover) crossover = f.L;
+  print_growth("explicit", growth(all, &LengthFigures::plain));
+  print_growth("fast", growth(all, &LengthFigures::fast));
+  const std::optional<int64_t> from = crossover(all);
+  fmt::print("  fast is faster {}\n", from ? text("from L = ", *from) : "at none of these lengths");
+}
+
+const Table& table() {
+  static const Table columns({{"L", 8},
+                              {"explicit", 10},
+                              {"fast ms", 9},
+                              {"ratio", 7},
+                              {"expl. +b", 10},
+                              {"fast +b", 9},
+                              {"ratio", 7},
+                              {"expl. MiB", 11},
+                              {"fast MiB", 10}});
+  return columns;
+}
+
+/// Prints as it goes.
+MixerFigures measure_all(const mixers::MixerRow& row, SourceKind source, const std::vector<int64_t>& lengths,
+                         MathMode mode, bool json, const Harness& harness) {
+  MixerFigures figures{row.name, std::string(to_string(source)), {}};
+  if (!json) {
+    fmt::print("\n{}, {} coefficients\n", row.name, to_string(source));
+    table().head();
   }
-  fmt::print("  fast is faster {}\n", crossover ? text("from L = ", *crossover) : "at none of these lengths");
+  for (const int64_t L : lengths) {
+    const LengthFigures* shorter = figures.lengths.empty() ? nullptr : &figures.lengths.back();
+    const LengthFigures found = measure(row, source, L, mode, shorter, harness);
+    json ? print_json(row, source, found) : table().row(cells(found));
+    figures.lengths.push_back(found);
+  }
+  if (!json) print_summary(figures.lengths);
+  return figures;
 }
 
 }  // namespace
@@ -159,34 +188,28 @@ void bench_mixers(const BenchOptions& options, const Harness& harness) {
   std::vector<int64_t> lengths = options.lengths;
   if (lengths.empty()) lengths = {64, 256, 1024, 4096, 16384};
   std::ranges::sort(lengths);
-  if (!options.global.json) fmt::print("{}, one sequence, 4 heads of 64, state 16\n", to_string(mode));
-  const Table table({{"L", 8},
-                     {"explicit", 10},
-                     {"fast ms", 9},
-                     {"ratio", 7},
-                     {"expl. +b", 10},
-                     {"fast +b", 9},
-                     {"ratio", 7},
-                     {"expl. MiB", 11},
-                     {"fast MiB", 10}});
+  std::optional<AtomicFile> page;
+  if (!options.html.empty()) page.emplace(options.html);
+  for (const std::string& name : options.mixers) mixers::find_mixer(name);
+  if (!options.global.json)
+    fmt::print(
+        "{}, one sequence, 4 heads of 64, state and qk_dim 16; -: not tried, as it would take more than {:g} s, {:g} "
+        "GB "
+        "or {} elements of M\n",
+        to_string(mode), kMostMs / 1e3, kMostBytes / 1e9, kMostElements);
+  std::vector<MixerFigures> all;
   for (const mixers::MixerRow& row : mixers::registry()) {
     if (!options.mixers.empty() && std::ranges::find(options.mixers, row.name) == options.mixers.end()) continue;
-    for (const SourceKind source : {SourceKind::kProjected, SourceKind::kTable}) {
-      if (!options.global.json) {
-        fmt::print("\n{}, {} coefficients\n", row.name, to_string(source));
-        table.head();
-      }
-      std::vector<LengthFigures> all;
-      for (const int64_t L : lengths) {
-        all.push_back(measure(MixerWork(row, source, L, mode, harness.device), L, harness));
-        if (options.global.json)
-          print_json(row, source, all.back());
-        else
-          table.row(cells(all.back()));
-      }
-      if (!options.global.json) print_summary(all);
-    }
+    const bool streams = !row.make(kShape, {.max_len = 1})->streams().empty();
+    for (const SourceKind source : {SourceKind::kProjected, SourceKind::kTable})
+      if (streams || source == SourceKind::kProjected)
+        all.push_back(measure_all(row, source, lengths, mode, options.global.json, harness));
   }
+  if (!page) return;
+  const std::string html =
+      mixer_page(all, text(version_text(), " on ", device_name(harness.device), ", ", to_string(mode)));
+  page->write(html.data(), html.size());
+  page->commit();
 }
 
 }  // namespace matmix::experiments

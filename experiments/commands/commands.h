@@ -51,6 +51,12 @@ struct CompareOptions {
   Global global;
 };
 
+struct DebugOptions {
+  std::string run;
+  int64_t step = 0;  ///< from 1; 0: the one that crashed
+  Global global;
+};
+
 struct VerifyOptions {
   std::vector<std::string> mixers;  ///< none: all
   bool exhaustive = false;
@@ -74,6 +80,7 @@ struct BenchOptions {
   std::vector<std::string> mixers;
   std::string config;  ///< of train
   int repeats = 0;     ///< 0: the benchmark's own choice
+  std::string html;    ///< of mixers: file for a page of plots; "": none
   Global global;
 };
 
@@ -81,6 +88,8 @@ struct BenchOptions {
 struct ShowOptions {
   std::string run, text, html;
   std::string mixer;
+  bool all = false;  ///< every mixer on one page
+  int figure = 0;    ///< 2: the blocks of semiseparable and quasiseparable matrices
   int64_t length = 32, state = 8, heads = 1;
   bool print = false;  ///< in the terminal too; done anyway if `out` is empty
   std::string out;     ///< folder for the pictures
@@ -123,6 +132,7 @@ int run_train(const TrainOptions& options);
 int run_evaluate(const EvaluateOptions& options);
 int run_predict(const PredictOptions& options);
 int run_compare(const CompareOptions& options);
+int run_debug(const DebugOptions& options);
 int run_verify(const VerifyOptions& options);
 int run_replay(const ReplayOptions& options);
 int run_gradcheck(const GradcheckCommandOptions& options);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "experiments/commands/commands.h"
+#include "experiments/commands/gallery.h"
 #include "experiments/compare.h"
 #include "experiments/report/picture_folder.h"
 #include "experiments/report/structure_report.h"
@@ -72,7 +73,9 @@ void write(const PictureFolder& folder, const std::vector<Head>& heads) {
 
 int run_show(const ShowOptions& options) {
   if (!options.run.empty()) return run_show_run(options);
-  require(!options.mixer.empty(), "show", "needs --mixer, or --run with --text");
+  if (options.all) return show_all(options);
+  if (options.figure == 2) return show_separable_blocks(options);
+  require(!options.mixer.empty(), "show", "needs --mixer, --all, --figure 2, or --run with --text");
   const mixers::MixerRow& row = mixers::find_mixer(options.mixer);
   std::optional<PictureFolder> folder;
   if (!options.out.empty()) folder.emplace(options.out);

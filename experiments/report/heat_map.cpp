@@ -90,4 +90,20 @@ Picture side_by_side(const std::vector<HeatMap>& maps, int64_t cell) {
   return picture;
 }
 
+Picture stacked(const std::vector<Picture>& pictures, int64_t gap) {
+  Picture all{0, -gap, {}};
+  for (const Picture& p : pictures) {
+    all.width = std::max(all.width, p.width);
+    all.height += p.height + gap;
+  }
+  all.pixels.assign(static_cast<size_t>(all.width * all.height), kGrey);
+  int64_t top = 0;
+  for (const Picture& p : pictures) {
+    for (int64_t y = 0; y < p.height; ++y)
+      std::copy_n(p.pixels.begin() + y * p.width, p.width, all.pixels.begin() + (top + y) * all.width);
+    top += p.height + gap;
+  }
+  return all;
+}
+
 }  // namespace matmix::experiments

@@ -51,5 +51,7 @@ class HeatMap {
 
 /// Heat maps of one height side by side, `cell` x `cell` pixels an entry, a grey line between two.
 Picture side_by_side(const std::vector<HeatMap>& maps, int64_t cell);
+/// Pictures one below the other, as wide as the widest, `gap` pixels of the same grey between two.
+Picture stacked(const std::vector<Picture>& pictures, int64_t gap);
 
 }  // namespace matmix::experiments

@@ -10,6 +10,15 @@ namespace matmix::experiments {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// Pixels an entry, for a matrix of about `height` pixels.
+int64_t cell_for(int64_t height, const HeatMap& map) {
+  return std::max<int64_t>(height / std::max<int64_t>(map.rows(), 1), 1);
+}
+
+}  // namespace
+
 PictureFolder::PictureFolder(fs::path path) : path_(std::move(path)) {
   require(!fs::exists(path_) || fs::is_directory(path_), path_.string(), "is no folder");
   std::error_code error;
@@ -19,9 +28,14 @@ PictureFolder::PictureFolder(fs::path path) : path_(std::move(path)) {
 }
 
 void PictureFolder::write(const std::string& name, const std::vector<HeatMap>& maps) const {
-  constexpr int64_t kHeight = 512;
-  const int64_t cell = std::max<int64_t>(kHeight / std::max<int64_t>(maps.front().rows(), 1), 1);
-  write_file_atomically(path_ / (name + ".png"), encode_png(side_by_side(maps, cell)));
+  write_file_atomically(path_ / (name + ".png"), encode_png(side_by_side(maps, cell_for(512, maps.front()))));
+}
+
+void PictureFolder::write(const std::string& name, const std::vector<std::vector<HeatMap>>& rows) const {
+  const int64_t cell = cell_for(256, rows.front().front());
+  std::vector<Picture> pictures;
+  for (const auto& row : rows) pictures.push_back(side_by_side(row, cell));
+  write_file_atomically(path_ / (name + ".png"), encode_png(stacked(pictures, std::max<int64_t>(cell / 2, 1))));
 }
 
 }  // namespace matmix::experiments

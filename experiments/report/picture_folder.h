@@ -17,6 +17,8 @@ class PictureFolder {
   const std::filesystem::path& path() const { return path_; }
   /// name.png: the maps side by side, about 512 pixels high.
   void write(const std::string& name, const std::vector<HeatMap>& maps) const;
+  /// name.png: row by row, each row about 256 pixels high.
+  void write(const std::string& name, const std::vector<std::vector<HeatMap>>& rows) const;
 
  private:
   std::filesystem::path path_;

@@ -99,6 +99,23 @@ TEST_CASE("a PNG file holds every entry at its place, heads side by side") {
     }
 }
 
+TEST_CASE("pictures one below the other, grey between and beside them") {
+  const Picture wide = side_by_side({map_of({1, -1}, MapKind::kSigned)}, 3);
+  const Picture narrow = side_by_side({map_of({1, -1}, MapKind::kSigned)}, 2);
+  const Picture all = stacked({wide, narrow}, 4);
+  CHECK(all.width == wide.width);
+  CHECK(all.height == wide.height + 4 + narrow.height);
+  CHECK(static_cast<int64_t>(all.pixels.size()) == all.width * all.height);
+  for (int64_t y = 0; y < all.height; ++y)
+    for (int64_t x = 0; x < all.width; ++x) {
+      const int64_t below = y - wide.height - 4;
+      const Colour want = y < wide.height                  ? pixel(wide, x, y)
+                          : below >= 0 && x < narrow.width ? pixel(narrow, x, below)
+                                                           : Colour{160, 160, 160};
+      CHECK(pixel(all, x, y) == want);
+    }
+}
+
 TEST_CASE("a folder of pictures is new, and nothing in it is written over") {
   const TempDir dir;
   const HeatMap map = map_of({1, -1}, MapKind::kSigned);

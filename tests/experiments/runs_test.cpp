@@ -163,7 +163,7 @@ TEST_CASE("what a run cannot be asked is refused in one sentence") {
   check_refused("show --run " + hydra, "show: --run needs --text, the sentence to draw the matrices at");
   check_refused("show --run " + hydra + " --text ''", "show: --run needs --text, the sentence to draw the matrices at");
   check_refused("show --run " + hydra + " --text ' '", "--text: must hold a token, and this one holds none");
-  check_refused("show", "show: needs --mixer, or --run with --text");
+  check_refused("show", "show: needs --mixer, ...");
   check_refused("compare", "run is required; see matmix --help");
   check_refused("compare --verify " + hydra, "compare: --text and --verify are for the page of --html");
   const std::filesystem::path broken = t.folder / "broken";
@@ -178,4 +178,35 @@ TEST_CASE("what a run cannot be asked is refused in one sentence") {
   with_metrics("{\"step\":0}\n{\"step\":1.5}\n", ":2: step must be a whole number");
   check_refused("predict " + broken.string() + " --text '[MASK]'",
                 broken.string() + ": has no checkpoint that can be read");
+}
+
+TEST_CASE("a run that diverges stops with status 1 and leaves what shows why") {
+  const Trained& t = trained();
+  const Outcome stopped = t.train("wild", "--set train.lr=1e30 --set train.warmup=1 --set train.checkpoint_every=1");
+  CHECK(stopped.status == 1);
+  CHECK(contains(stopped.output,
+                 "wild: the loss is not finite up to step 10; looking for the first bad value\nwild: step "));
+  CHECK(contains(stopped.output, "; matmix debug " + t.path("wild") + " shows it again"));
+  for (const char* name : {"state.safetensors", "batch.safetensors", "report.json"})
+    CHECK(std::filesystem::exists(t.folder / "wild/crash" / name));
+  const std::string report = read_file(t.folder / "wild/crash/report.json");
+  CHECK(report.starts_with("{\"step\":"));
+  const std::string step = report.substr(8, report.find(',') - 8);
+
+  const Outcome again = run_program("debug " + t.path("wild"));
+  CHECK(again.status == 1);
+  CHECK(again.output.starts_with("step " + step + "\nf32: "));
+  const size_t bad = report.find("\"first_bad\":\"") + 13;
+  CHECK(contains(again.output, "\nf32: " + report.substr(bad, report.find("\",\"stream\"") - bad) + "\n"));
+  CHECK(again.output == run_program("debug --step " + step + " " + t.path("wild")).output);
+
+  const Outcome first = run_program("debug --step 1 " + t.path("wild"));
+  CHECK(first.status == 0);
+  CHECK(first.output.starts_with("step 1\nf32: all finite\nf64: all finite\n\nactivation "));
+  for (const char* name : {"\nembedding ", "\nencoder.layers.1.mixer.mixed ", "\ngradient ", "\nembedding.weight "})
+    CHECK(contains(first.output, name));
+  const Outcome json = run_program("debug --json --step 1 " + t.path("wild"));
+  CHECK(json.output.starts_with("{\"step\":1,\"dtype\":\"f32\",\"first_bad\":\"\",\"first_bad_in_f64\":\"\"}\n"));
+  CHECK(contains(json.output, "\n{\"what\":\"gradient\",\"dtype\":\"f64\",\"name\":\"embedding.weight\",\"min\":"));
+  check_refused("debug " + t.path("hydra"), t.path("hydra") + ": has no crash/; name a step with --step");
 }

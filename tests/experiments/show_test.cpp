@@ -133,3 +133,28 @@ TEST_CASE("show writes pictures and matrices that analyze reads; the same for th
   check_refused(show + "--out " + out, out + ": holds files already; pass another --out");
   CHECK(run_program("show --mixer identity --length 0").status == 2);
 }
+
+TEST_CASE("show --all: every mixer on one page") {
+  const TempDir dir;
+  const Outcome drawn = run_program("show --all --length 8 --state 2");
+  CHECK(drawn.status == 0);
+  CHECK(drawn.output.starts_with("M of every mixer, L = 8, N = 2, seed 0\n"));
+  for (const mixers::MixerRow& row : mixers::registry()) CHECK(contains(drawn.output, row.name));
+  const std::string out = (dir / "all").string();
+  CHECK(contains(run_program("show --all --length 8 --state 2 --out " + out).output,
+                 "classes.png, row by row:\n  identity, dense, attention, low_rank, linformer;\n  toeplitz"));
+  CHECK(read_file(dir / "all" / "classes.png").starts_with("\x89PNG"));
+  CHECK(contains(run_program("show --all --length 8 --state 2 --json").output, "\n{\"mixer\":\"concat\",\"head\":1,"));
+}
+
+TEST_CASE("show --figure 2: blocks of bounded rank, with and without the diagonal") {
+  const TempDir dir;
+  const std::string out = (dir / "two").string();
+  const Outcome drawn = run_program("show --figure 2 --length 16 --state 3 --print --out " + out);
+  CHECK(drawn.status == 0);
+  CHECK(contains(drawn.output, "  semiseparable: ranks below, above 3, 0; of blocks with the diagonal 3, 1\n"));
+  CHECK(contains(drawn.output, "  quasiseparable: ranks below, above 3, 3; of blocks with the diagonal 4, 4\n"));
+  CHECK(std::filesystem::exists(dir / "two" / "figure_2.png"));
+  check_refused("show --figure 1", "--figure: 1 not in {2}; see matmix --help");
+  CHECK(run_program("show --all --mixer dense").status == 2);
+}
