@@ -39,18 +39,6 @@ int64_t number(const TensorFile& file, const char* key) {
   return std::stoll(found->second);
 }
 
-std::optional<RunFolder::Checkpoint> find_checkpoint(const fs::path& run) {
-  for (const int64_t step : checkpoint_steps(run)) {
-    try {
-      TensorFile state = read_safetensors(checkpoint_path(run, step));
-      if (number(state, "step") == step) return RunFolder::Checkpoint{step, std::move(state)};
-    } catch (const Error&) {
-      continue;  // damaged: an older one is still there
-    }
-  }
-  return std::nullopt;
-}
-
 void append(const fs::path& path, const std::string& line) {
   std::FILE* file = std::fopen(path.c_str(), "ab");
   require(file != nullptr, path.string(), "cannot be opened for writing");
@@ -105,6 +93,18 @@ void RunFolder::truncate_metrics(int64_t bytes) {
           "is shorter than when the checkpoint was written: ", fs::file_size(metrics), " bytes, expected ", bytes);
   fs::resize_file(metrics, static_cast<uintmax_t>(bytes));
   metrics_bytes_ = bytes;
+}
+
+std::optional<RunFolder::Checkpoint> find_checkpoint(const fs::path& run) {
+  for (const int64_t step : checkpoint_steps(run)) {
+    try {
+      TensorFile state = read_safetensors(checkpoint_path(run, step));
+      if (number(state, "step") == step) return RunFolder::Checkpoint{step, std::move(state)};
+    } catch (const Error&) {
+      continue;  // damaged: an older one is still there
+    }
+  }
+  return std::nullopt;
 }
 
 RunFolder::Checkpoint newest_checkpoint(const fs::path& run) {

@@ -41,7 +41,8 @@ class RunFolder {
   int64_t metrics_bytes_ = 0;
 };
 
-/// The newest readable checkpoint in a run's folder; Error if there is none.
+/// The newest readable checkpoint in a run's folder, if there is one; and Error if there is none.
+std::optional<RunFolder::Checkpoint> find_checkpoint(const std::filesystem::path& run);
 RunFolder::Checkpoint newest_checkpoint(const std::filesystem::path& run);
 /// The config of a run's folder.
 Config config_of_run(const std::filesystem::path& run);

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "experiments/commands/commands.h"
+#include "experiments/crash.h"
 #include "experiments/json_line.h"
 #include "experiments/progress.h"
 #include "experiments/provenance.h"
@@ -16,6 +17,20 @@ Config with_global(Config config, const Global& global) {
   if (!global.dtype.empty()) config.train.dtype = global.dtype;
   if (global.seed) config.train.seed = config.data.seed = *global.seed;
   return config;
+}
+
+/// Loss or gradient were not finite in one of the last steps up to `steps`.
+struct Diverged {
+  int64_t steps;
+};
+
+int report_crash(const std::string& out, const Config& config, int64_t steps) {
+  fmt::print(stderr, "{}: the loss is not finite up to step {}; looking for the first bad value\n", config.name, steps);
+  const Crash crash = write_crash(out, config, steps);
+  const std::string stream = crash.trace.stream();
+  fmt::print(stderr, "{}: step {}: {}{}{}; matmix debug {} shows it again, docs/when_it_diverges.md what to do\n",
+             config.name, crash.step + 1, crash.trace.first_bad, stream.empty() ? "" : "; ", stream, out);
+  return 1;
 }
 
 /// One run from where it stands to its end: steps, log lines, held-out losses, checkpoints.
@@ -72,8 +87,7 @@ class Run {
 
   void log_training(int64_t done, const Progress& progress, int64_t tokens) {
     const StepFigures figures = trainer_.take_figures();
-    require(std::isfinite(figures.loss), "train", "the loss is not finite at step ", done, " (", figures.loss,
-            "); lower train.lr or look for the first bad value with --dtype f64");
+    if (!std::isfinite(figures.loss) || !std::isfinite(figures.grad_norm)) throw Diverged{done};
     note_ = fmt::format("loss {:.4f}", figures.loss);
     JsonLine metrics, timing;
     metrics.put("step", done)
@@ -115,7 +129,12 @@ int run_train(const TrainOptions& options) {
   const std::string out = options.out.empty() ? "runs/" + config.name : options.out;
   Run run(config, out, options.resume);
   if (!options.global.json) run.print_header();
-  const HeldoutFigures figures = run.train();
+  HeldoutFigures figures;
+  try {
+    figures = run.train();
+  } catch (const Diverged& diverged) {
+    return report_crash(out, config, diverged.steps);
+  }
   if (options.global.json)
     JsonLine().put("run", out).put("heldout_loss", figures.loss).put("heldout_accuracy", figures.accuracy).print();
   else
