@@ -63,7 +63,7 @@ int64_t Monarch::finest_order(int64_t max_len) { return std::max<int64_t>(2, bit
 
 Traits Monarch::traits() const {
   const bool finest = options_.order == finest_order(options_.max_len);
-  return {.name = "monarch",
+  return {.name = finest && options_.order > 2 ? "butterfly" : "monarch",
           .sequence_aligned = options_.order == 2,
           .max_len = options_.max_len,
           .monarch_block = product_of(std::span(sizes_).subspan(1)),

@@ -1,10 +1,10 @@
 #include "mixers/structure.h"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
+#include "mixers/jacobi.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"
 #include "tensor/transfer.h"
@@ -14,6 +14,7 @@ namespace {
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Vector = Eigen::VectorXd;
+using Columns = Eigen::MatrixXd;
 using Scale = RankRule::Scale;
 
 /// A row-major CPU tensor as a matrix of its own bytes; its leading axes are the rows.
@@ -39,44 +40,6 @@ Tensor to_tensor(const Matrix& M) {
   const Tensor x = empty({M.rows(), M.cols()}, DType::F64);
   map(x) = M;
   return x;
-}
-
-/// Columns of one matrix, turned until any two are orthogonal.
-using Columns = Eigen::MatrixXd;
-
-/// Turns columns p and q by the angle that makes them orthogonal; false if they are already, or one is below `noise`.
-bool turn(Columns& W, int64_t p, int64_t q, double noise) {
-  constexpr double kOrthogonal = 0x1p-50;
-  const double pp = W.col(p).squaredNorm(), qq = W.col(q).squaredNorm(), pq = W.col(p).dot(W.col(q));
-  if (std::min(pp, qq) <= noise * noise || std::abs(pq) <= kOrthogonal * std::sqrt(pp * qq)) return false;
-  const double zeta = (qq - pp) / (2 * pq);
-  const double t = std::copysign(1, zeta) / (std::abs(zeta) + std::hypot(1, zeta));
-  const double cosine = 1 / std::hypot(1, t), sine = t * cosine;
-  for (int64_t i = 0; i < W.rows(); ++i) {
-    const double x = W(i, p), y = W(i, q);
-    W(i, p) = cosine * x - sine * y;
-    W(i, q) = sine * x + cosine * y;
-  }
-  return true;
-}
-
-/// One-sided Jacobi: W V for an orthogonal V, its columns orthogonal and in descending order. Their norms are the
-/// singular values, their directions the left singular vectors; what is below a unit of the largest is noise.
-/// Source: Demmel, Veselic, "Jacobi's method is more accurate than QR", 1992.
-Columns orthogonal_columns(Columns W) {
-  constexpr int kMostSweeps = 60;
-  const double noise = 0x1p-52 * W.norm();
-  bool turned = true;
-  for (int sweep = 0; turned && sweep < kMostSweeps; ++sweep) {
-    turned = false;
-    for (int64_t p = 0; p + 1 < W.cols(); ++p) {
-      Eigen::Index largest = 0;
-      W.rightCols(W.cols() - p).colwise().squaredNorm().maxCoeff(&largest);
-      W.col(p).swap(W.col(p + largest));
-      for (int64_t q = p + 1; q < W.cols(); ++q) turned = turn(W, p, q, noise) || turned;
-    }
-  }
-  return W;
 }
 
 /// Descending.
