@@ -157,6 +157,7 @@ class Program {
     c.add_option("--mixer", o->mixers, "only this one, repeatable")->allow_extra_args(false);
     c.add_option("--config", o->config, "of train");
     c.add_option("--repeats", o->repeats, "samples a figure is the median of")->check(CLI::PositiveNumber);
+    c.add_option("--html", o->html, "of mixers: also plot time and memory on one page, this file");
   }
 
   void add_show() {
@@ -166,13 +167,20 @@ class Program {
     CLI::Option* mixer = c.add_option("--mixer", o->mixer, "its name");
     CLI::Option* run = c.add_option("--run", o->run, "folder of a trained model: its layers and heads at --text");
     run->excludes(mixer);
+    CLI::Option* all = c.add_flag("--all", o->all, "every mixer on one page, as in figure 1 of the paper");
+    all->excludes(mixer)->excludes(run);
+    c.add_option("--figure", o->figure, "2: blocks of semiseparable and quasiseparable matrices, as in the paper's")
+        ->check(CLI::IsMember({2}))
+        ->excludes(mixer)
+        ->excludes(run)
+        ->excludes(all);
     c.add_option("--text", o->text, "the sentence of --run")->needs(run);
     c.add_option("--html", o->html, "of --run: one page that shows entries and tokens under the pointer")->needs(run);
     c.add_option("--length", o->length, "L, tokens")->check(CLI::Range(1, 512))->capture_default_str();
     c.add_option("--state", o->state, "N, and the width of q and k")->check(CLI::Range(1, 512))->capture_default_str();
     c.add_option("--heads", o->heads, "H")->check(CLI::Range(1, 64))->capture_default_str();
     c.add_flag("--print", o->print, "draw in the terminal (done anyway without --out)");
-    c.add_option("--out", o->out, "new folder for matrix.png, ranks.png, difference.png, matrix_HEAD.npy");
+    c.add_option("--out", o->out, "new folder for the pictures, and matrix_HEAD.npy of --mixer");
   }
 
   void add_analyze() {

@@ -80,6 +80,7 @@ struct BenchOptions {
   std::vector<std::string> mixers;
   std::string config;  ///< of train
   int repeats = 0;     ///< 0: the benchmark's own choice
+  std::string html;    ///< of mixers: file for a page of plots; "": none
   Global global;
 };
 
@@ -87,6 +88,8 @@ struct BenchOptions {
 struct ShowOptions {
   std::string run, text, html;
   std::string mixer;
+  bool all = false;  ///< every mixer on one page
+  int figure = 0;    ///< 2: the blocks of semiseparable and quasiseparable matrices
   int64_t length = 32, state = 8, heads = 1;
   bool print = false;  ///< in the terminal too; done anyway if `out` is empty
   std::string out;     ///< folder for the pictures
