@@ -37,7 +37,8 @@ class Reader {
  private:
   std::string join(std::string_view key) const { return path_.empty() ? std::string(key) : text(path_, ".", key); }
   void expect(bool ok, const Json& value, const std::string& path, const char* what) const {
-    require(ok, where_, path, " must be ", what, ", got ", value.dump());
+    if (!ok)
+      fail(where_, path, " must be ", what, ", got ", value.dump(-1, ' ', false, Json::error_handler_t::replace));
   }
   void read(const Json& value, const std::string& path, std::string& field) const {
     expect(value.is_string(), value, path, "a string");
@@ -170,13 +171,21 @@ void fields(Io& io, Config& c) {
 }
 
 Json parse(const std::string& text, const std::string& where) {
+  constexpr int kMaxDepth = 32;  // far deeper ones would end the stack of whoever walks them
+  const auto shallow = [&](int depth, Json::parse_event_t, const Json&) {
+    require(depth <= kMaxDepth, where, "must not be nested deeper than ", kMaxDepth, " levels");
+    return true;
+  };
+  require(text.find('\0') == std::string::npos, where, "must not hold a zero byte");  // the end to the JSON parser
   try {
-    return Json::parse(text);
+    return Json::parse(text, shallow);
   } catch (const Json::parse_error& error) {
     const size_t at = std::min(error.byte, text.size());
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
     fail(where, "line ", line,
          " is not JSON: ", std::string_view(error.what()).substr(std::string_view(error.what()).rfind(": ") + 2));
+  } catch (const Json::out_of_range&) {
+    fail(where, "must not hold numbers beyond the range of a double");
   }
 }
 
@@ -214,7 +223,7 @@ void apply(Json& config, const std::string& assignment) {
     require(at->is_null() || at->is_object(), "--set", "'", assignment, "' goes through a value that is no object");
   }
   const std::string value = assignment.substr(equals + 1);
-  (*at)[path] = Json::accept(value) ? Json::parse(value) : Json(value);
+  (*at)[path] = Json::accept(value) ? parse(value, "--set") : Json(value);
 }
 
 void check(const Config& c, const std::string& where) {

@@ -1,5 +1,6 @@
 // The program matmix: reads the command line, runs one command of commands/.
 #include <CLI/CLI.hpp>
+#include <csignal>
 
 #include "experiments/commands/commands.h"
 #include "experiments/provenance.h"
@@ -251,6 +252,7 @@ int guarded_main(int argc, char** argv) {
 }  // namespace matmix::experiments
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write() like any other
   const std::string missing = matmix::experiments::missing_processor_features();
   if (missing.empty()) return matmix::experiments::guarded_main(argc, argv);
   std::fprintf(stderr, "matmix: %s\n", missing.c_str());

@@ -36,7 +36,12 @@ std::vector<int64_t> checkpoint_steps(const fs::path& run) {
 int64_t number(const TensorFile& file, const char* key) {
   const auto found = file.metadata.find(key);
   require(found != file.metadata.end(), "checkpoint", "has no ", key, " in its metadata");
-  return std::stoll(found->second);
+  const std::string& digits = found->second;
+  int64_t value = -1;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  require(error == std::errc() && end == digits.data() + digits.size() && value >= 0, "checkpoint",
+          "must have a whole number as ", key, " in its metadata, got '", digits, "'");
+  return value;
 }
 
 void append(const fs::path& path, const std::string& line) {

@@ -21,6 +21,7 @@ static_assert(std::endian::native == std::endian::little, "the file's bytes are 
 
 constexpr std::string_view kMetadata = "__metadata__";
 constexpr uint64_t kMaxHeader = 100'000'000;
+constexpr int kMaxDepth = 8;  // of the header: 3 where all is well
 
 struct Entry {
   std::string name;
@@ -82,7 +83,8 @@ class Reader {
   Json parse(const std::string& text) const {
     check(text.find('\0') == std::string::npos, "has a zero byte in its header");  // the end to the JSON parser
     std::vector<std::set<std::string>> keys;                                       // of the objects that are open
-    const auto no_name_twice = [&](int, Json::parse_event_t event, Json& value) {
+    const auto no_name_twice = [&](int depth, Json::parse_event_t event, Json& value) {
+      check(depth <= kMaxDepth, "has a header of more than ", kMaxDepth, " levels");
       if (event == Json::parse_event_t::object_start) keys.emplace_back();
       if (event == Json::parse_event_t::object_end) keys.pop_back();
       if (event == Json::parse_event_t::key)
