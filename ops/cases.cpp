@@ -40,11 +40,11 @@ std::vector<Tensor> OpCase::draw() const {
 std::vector<OpCase> op_cases() {
   std::vector<OpCase> all;
   for (const auto& rows :
-       {attention_cases(),   cauchy_cases(),    conv1d_cases(),  cross_entropy_cases(), dropout_cases(),
-        elementwise_cases(), embedding_cases(), fft_cases(),     gather_cases(),        layout_cases(),
-        linear_cases(),      low_rank_cases(),  matmul_cases(),  norm_cases(),          quasiseparable_cases(),
-        reduce_cases(),      scan_cases(),      softmax_cases(), ssd_cases(),           toeplitz_cases(),
-        topk_cases(), vandermonde_cases()})
+       {attention_cases(),   cauchy_cases(),     conv1d_cases(),  cross_entropy_cases(), dropout_cases(),
+        elementwise_cases(), embedding_cases(),  fft_cases(),     gather_cases(),        layout_cases(),
+        linear_cases(),      low_rank_cases(),   matmul_cases(),  norm_cases(),          quasiseparable_cases(),
+        reduce_cases(),      scan_cases(),       softmax_cases(), ssd_cases(),           toeplitz_cases(),
+        topk_cases(),        vandermonde_cases()})
     all.insert(all.end(), rows.begin(), rows.end());
   return all;
 }
