@@ -146,6 +146,7 @@ void print_growth(const char* name, const std::optional<Growth>& g) {
 void print_summary(const std::vector<LengthFigures>& all) {
   print_growth("explicit", growth(all, &LengthFigures::plain));
   print_growth("fast", growth(all, &LengthFigures::fast));
+  if (std::ranges::none_of(all, [](const LengthFigures& f) { return f.plain && f.fast; })) return;
   const std::optional<int64_t> from = crossover(all);
   fmt::print("  fast is faster {}\n", from ? text("from L = ", *from) : "at none of these lengths");
 }
