@@ -36,7 +36,7 @@ matmix quickstart, on $cores cores. It will
   2  build       the program, without its tests, in $build/: $(minutes 170)
   3  draw        the matrix of a mixer, its rank map, and fast minus explicit: 1 s
   4  vocabulary  4,096 word pieces from WordNet's glosses: 2 s
-  5  train       ${models[0]}, ${models[1]} and ${models[2]}, one million tokens and parameters each: $(minutes 360)
+  5  train       ${models[0]}, ${models[1]} and ${models[2]}, one million tokens and parameters each: $(minutes 270)
   6  compare     what they learned, as a table, as guesses, and as one page: $(minutes 30)
 Everything it makes is in $build/ and $out/; stopped and started again it goes on where it was.
 EOF
