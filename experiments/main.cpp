@@ -1,5 +1,6 @@
 // The program matmix: reads the command line, runs one command of commands/.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 
 #include "experiments/commands/commands.h"
@@ -239,11 +240,18 @@ std::string missing_processor_features() {
   return "";
 }
 
+/// Names and bytes of files stand in messages: no control character of theirs reaches a terminal or breaks the line.
+std::string in_one_line(std::string message) {
+  std::ranges::replace_if(
+      message, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+  return message;
+}
+
 int guarded_main(int argc, char** argv) {
   try {
     return Program().run(argc, argv);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "matmix: %s\n", error.what());
+    std::fprintf(stderr, "matmix: %s\n", in_one_line(error.what()).c_str());
     return kBadInput;
   }
 }

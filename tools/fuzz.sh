@@ -16,6 +16,7 @@ ninja -C "$build" "${targets[@]/#/tests/fuzz/fuzz_}"
 for target in "${targets[@]}"; do
   found=$build/fuzz/$target
   mkdir -p "$found"
-  "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-    -artifact_prefix="$found-" "$found" "tests/fuzz/seeds/$target" 2>&1 | sed -n "/Done\|ERROR\|Test unit\|what()/p; s/^stat::number_of_executed_units: */$target: inputs /p"
+  "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+    -print_final_stats=1 -artifact_prefix="$found-" "$found" "tests/fuzz/seeds/$target" 2>&1 |
+    sed -n "/Done\|ERROR\|Test unit\|what()/p; s/^stat::number_of_executed_units: */$target: inputs /p"
 done

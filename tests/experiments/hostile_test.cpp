@@ -164,6 +164,7 @@ TEST_CASE("hostile tensors and matrices") {
       {npy(one + "4611686018427387904, 4), }", ""), kAnalyze, "..."},
       {npy(one + "99999999999999999999,), }", ""), kAnalyze,
        "npy: the header of '@/x' must have whole numbers in shape, ..."},
+      {npy("{'\x1b\n': '|O'}", ""), kAnalyze, "npy: the header of '@/x' has the unknown key ..."},
       {npy("{'descr': '|O', 'fortran_order': False, 'shape': (1, 1), }", "12345678"), kAnalyze,
        "npy: '@/x' has dtype '|O'; ..."},
       {npy(one + "1, 1), 'x': 3}", "12345678"), kAnalyze, "npy: the header of '@/x' has the unknown key 'x'"},

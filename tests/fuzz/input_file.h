@@ -34,14 +34,13 @@ inline std::string_view text_of(const uint8_t* bytes, size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
 
-/// Calls f, which may refuse its input with an Error of one line. Anything else that it throws ends the program.
+/// Calls f, which may refuse its input with an Error. Anything else that it throws ends the program.
 template <class F>
 void read_or_refuse(F&& f) {
   try {
     f();
   } catch (const Error& error) {
-    const std::string_view what = error.what();
-    if (what.empty() || what.find('\n') != std::string_view::npos) throw std::logic_error("not one line");
+    if (error.what()[0] == '\0') throw std::logic_error("refused without a word");
   }
 }
 
