@@ -5,6 +5,7 @@
 #include "autograd/node.h"
 #include "ops/attention/attention_check.h"
 #include "ops/attention/attention_kernels.h"
+#include "ops/gradient_place.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
@@ -29,16 +30,6 @@ AttentionValues values_of(const Tensor& q, const Tensor& k, const Tensor& v, con
           .Q = Q,
           .scale = scale,
           .causal = causal};
-}
-
-/// Where the gradient of `input`, of the shape and dtype of `like`, is written: its place in the shared buffer of a
-/// split if it has one that fits. Zeros where tokens outside the runs will not be written.
-Tensor gradient_like(const Backward& b, int input, const Tensor& like, const Runs& runs) {
-  Tensor place = b.target(input);
-  if (!place.defined() || place.shape() != like.shape() || place.dtype() != like.dtype() || !place.has_dense_rows())
-    place = empty(like.shape(), like.dtype(), like.device());
-  if (!runs.is_full()) fill(place, 0);
-  return place;
 }
 
 }  // namespace
@@ -79,8 +70,9 @@ Var attention(const Var& q, const Var& k, const Var& v, const AttentionOptions& 
                 [q = Saved(q.value(), "q"), k = Saved(k.value(), "k"), v = Saved(v.value(), "v"), y = Saved(y, "y"),
                  lse = Saved(lse, "log sums"), runs, scale, causal = options.causal](Backward& b) {
                   const AttentionValues values = values_of(q, k, v, runs, scale, causal);
-                  const AttentionGradients to{gradient_like(b, 0, values.q, runs), gradient_like(b, 1, values.k, runs),
-                                              gradient_like(b, 2, values.v, runs)};
+                  const AttentionGradients to{gradient_place(b, 0, values.q, runs),
+                                              gradient_place(b, 1, values.k, runs),
+                                              gradient_place(b, 2, values.v, runs)};
                   if (values.tile_count() > 0)
                     kAttentionBackward(y.get().device(), values, y, lse, rows_of(b.dy(), b.dy().dim(0)), to);
                   const Tensor gradients[] = {to.dq, to.dk, to.dv};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/node.h"
+#include "ops/gradient_place.h"
 #include "ops/quasiseparable/quasiseparable_check.h"
 #include "ops/quasiseparable/quasiseparable_kernels.h"
 #include "tensor/create.h"
@@ -69,19 +70,8 @@ Tensor make_states(const QuasiseparableValues& v, const Runs& runs) {
   return empty({v.chunk_count(), v.x.dim(2), 2, v.B[0].dim(3), v.x.dim(3)}, wide(v.x), v.x.device());
 }
 
-/// Where the gradient of `input`, of the shape and dtype of `like`, is written: its place in the shared buffer of a
-/// split if it has one that fits. Zeros where tokens outside the runs will not be written.
-Tensor gradient_like(const Backward& b, int input, const Tensor& like, const Runs& runs) {
-  if (!like.defined()) return {};
-  Tensor place = b.target(input);
-  if (!place.defined() || place.shape() != like.shape() || place.dtype() != like.dtype() || !place.has_dense_rows())
-    place = empty(like.shape(), like.dtype(), like.device());
-  if (!runs.is_full()) fill(place, 0);
-  return place;
-}
-
 void give_gradients(const Backward& b, const QuasiseparableValues& v, const Tensor& states, const Runs& runs) {
-  const auto like = [&](int input, const Tensor& t) { return gradient_like(b, input, t, runs); };
+  const auto like = [&](int input, const Tensor& t) { return gradient_place(b, input, t, runs); };
   const auto parts = [&](const Tensor& t, int64_t count) {
     return t.defined() ? empty(Shape{count} + t.shape(), t.dtype(), t.device()) : t;
   };

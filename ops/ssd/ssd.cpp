@@ -4,6 +4,7 @@
 
 #include "autograd/node.h"
 #include "ops/elementwise/elementwise.h"
+#include "ops/gradient_place.h"
 #include "ops/layout/layout.h"
 #include "ops/ssd/ssd_check.h"
 #include "ops/ssd/ssd_kernels.h"
@@ -80,17 +81,6 @@ struct Scan {
   }
 };
 
-/// Where the gradient of `input`, of the shape and dtype of `like`, is written: its place in the shared buffer of a
-/// split if it has one that fits. Zeros where tokens outside the runs will not be written.
-Tensor gradient_like(const Backward& b, int input, const Tensor& like, const Runs& runs) {
-  if (!like.defined()) return {};
-  Tensor place = b.target(input);
-  if (!place.defined() || place.shape() != like.shape() || place.dtype() != like.dtype() || !place.has_dense_rows())
-    place = empty(like.shape(), like.dtype(), like.device());
-  if (!runs.is_full()) fill(place, 0);
-  return place;
-}
-
 /// [count, ...] for the parts of a gradient that are summed when it is given.
 Tensor parts_of(int64_t count, const Tensor& t) {
   return t.defined() ? empty(Shape{count} + t.shape(), t.dtype(), t.device()) : t;
@@ -100,7 +90,7 @@ void give_gradients(const Backward& b, const Scan& scan, const Tensor& states) {
   const SsdValues s = scan.values();
   const int d = scan.direction;
   const int64_t chunks = s.v.chunk_count();
-  const auto like = [&](int input, const Tensor& t) { return gradient_like(b, input, t, scan.runs); };
+  const auto like = [&](int input, const Tensor& t) { return gradient_place(b, input, t, scan.runs); };
   QuasiseparableGradients to;
   to.dx = like(kX, s.v.x);
   to.dB[d] = like(kB, s.v.B[d]);

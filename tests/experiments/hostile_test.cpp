@@ -1,13 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <map>
 #include <string>
 #include <vector>
-
-#include <sys/wait.h>
 
 #include "tensor/create.h"
 #include "tensor/file.h"
@@ -24,16 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Runs a shell command line; only stderr is kept.
-Outcome stderr_of(const std::string& command) {
-  Outcome outcome{-1, ""};
-  std::FILE* pipe = ::popen(("{ " + command + "; } 2>&1 >/dev/null").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> buffer;
-  while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) outcome.output.append(buffer.data(), n);
-  const int status = ::pclose(pipe);
-  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
-  return outcome;
-}
+Outcome stderr_of(const std::string& command) { return run_shell("{ " + command + "; } 2>&1 >/dev/null"); }
 
 using Files = std::map<std::string, std::string>;
 

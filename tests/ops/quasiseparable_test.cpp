@@ -13,6 +13,7 @@
 #include "tensor/parallel.h"
 #include "tests/support/approx.h"
 #include "tests/support/devices.h"
+#include "tests/support/gradients.h"
 #include "tests/support/indices.h"
 #include "tests/support/random.h"
 #include "tests/support/tolerance.h"
@@ -48,11 +49,8 @@ std::vector<Tensor> draw(const Problem& p) {
   return in;
 }
 
-/// The inputs as BF16 training has them: learned ones stay F32.
 std::vector<Tensor> in_dtype(std::vector<Tensor> in, DType dtype, Device device = kCpu) {
-  for (int a = 0; a < kArguments; ++a)
-    if (in[a].defined()) in[a] = to(cast(in[a], dtype == DType::BF16 && !is_by_token(a) ? DType::F32 : dtype), device);
-  return in;
+  return testing::in_dtype(std::move(in), dtype, device, is_by_token);
 }
 std::vector<Tensor> in_f64(std::vector<Tensor> in) {
   for (Tensor& x : in)
@@ -93,29 +91,18 @@ Var explicit_form(const std::vector<Var>& v, const QuasiseparableOptions& o) {
 
 /// y, then the gradient of every argument for a fixed upstream gradient; 0 where nothing was given.
 std::vector<Tensor> results_of(Form form, const std::vector<Tensor>& in, const QuasiseparableOptions& options) {
-  std::vector<Var> v;
-  for (const Tensor& x : in) v.push_back(x.defined() ? leaf(x) : Var());
+  const std::vector<Var> v = leaves(in);
   const Var y = form(v, options);
   backward(y, {.seed = random_tensor(y.shape(), 7, y.dtype(), y.device())});
   std::vector<Tensor> results{y.value()};
-  for (const Var& x : v)
-    results.push_back(!x.defined()         ? Tensor()
-                      : x.grad().defined() ? x.grad()
-                                           : zeros(x.shape(), x.dtype(), x.device()));
+  append_gradients(v, results);
   return results;
 }
 
+const char* name_of(size_t i) { return i == 0 ? "y" : kNames[i - 1]; }
+
 void check_close(const std::vector<Tensor>& got, const std::vector<Tensor>& want, double tolerance) {
-  REQUIRE(got.size() == want.size());
-  for (size_t i = 0; i < got.size(); ++i) {
-    if (!want[i].defined()) continue;
-    CAPTURE((i == 0 ? "y" : kNames[i - 1]));
-    CHECK(relative_error(got[i], want[i]) <= tolerance);
-  }
-}
-void check_same_bits(const std::vector<Tensor>& got, const std::vector<Tensor>& want) {
-  for (size_t i = 0; i < got.size(); ++i)
-    if (want[i].defined()) CHECK(same_bits(got[i], want[i]));
+  testing::check_close(got, want, tolerance, name_of);
 }
 
 /// Rounding of the longest sums: over the batch, the tokens and a state.

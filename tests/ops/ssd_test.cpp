@@ -15,6 +15,7 @@
 #include "tensor/parallel.h"
 #include "tests/support/approx.h"
 #include "tests/support/devices.h"
+#include "tests/support/gradients.h"
 #include "tests/support/random.h"
 #include "tests/support/tolerance.h"
 
@@ -53,11 +54,8 @@ std::vector<Tensor> draw(const Problem& p) {
   return in;
 }
 
-/// The inputs as BF16 training has them: learned ones stay F32.
 std::vector<Tensor> in_dtype(std::vector<Tensor> in, DType dtype, Device device = kCpu) {
-  for (int a = 0; a < kArguments; ++a)
-    if (in[a].defined()) in[a] = to(cast(in[a], dtype == DType::BF16 && !is_by_token(a) ? DType::F32 : dtype), device);
-  return in;
+  return testing::in_dtype(std::move(in), dtype, device, is_by_token);
 }
 
 SsdInputs inputs_of(const std::vector<Var>& v) {
@@ -121,8 +119,7 @@ SsdResult in_two_parts(const std::vector<Var>& v, const SsdOptions& o) {
 /// y, the final state, then the gradient of every argument for fixed upstream gradients of both; 0 where none came.
 std::vector<Tensor> results_of(Form form, const std::vector<Tensor>& in, const SsdOptions& options,
                                bool with_state = true) {
-  std::vector<Var> v;
-  for (const Tensor& x : in) v.push_back(x.defined() ? leaf(x) : Var());
+  const std::vector<Var> v = leaves(in);
   const SsdResult result = form(v, options);
   const auto seed_of = [](const Var& y, uint64_t seed) {
     return random_tensor(y.shape(), seed, y.dtype(), y.device());
@@ -130,26 +127,14 @@ std::vector<Tensor> results_of(Form form, const std::vector<Tensor>& in, const S
   backward(result.y, {.seed = seed_of(result.y, 7), .keep_graph = with_state});
   if (with_state) backward(result.final_state, {.seed = seed_of(result.final_state, 8)});
   std::vector<Tensor> results{result.y.value(), with_state ? result.final_state.value() : Tensor()};
-  for (const Var& x : v)
-    results.push_back(!x.defined()         ? Tensor()
-                      : x.grad().defined() ? x.grad()
-                                           : zeros(x.shape(), x.dtype(), x.device()));
+  append_gradients(v, results);
   return results;
 }
 
 std::string name_of(size_t i) { return i == 0 ? "y" : i == 1 ? "final state" : text("d ", kNames[i - 2]); }
 
 void check_close(const std::vector<Tensor>& got, const std::vector<Tensor>& want, double tolerance) {
-  REQUIRE(got.size() == want.size());
-  for (size_t i = 0; i < got.size(); ++i) {
-    if (!want[i].defined()) continue;
-    CAPTURE(name_of(i));
-    CHECK(relative_error(got[i], want[i]) <= tolerance);
-  }
-}
-void check_same_bits(const std::vector<Tensor>& got, const std::vector<Tensor>& want) {
-  for (size_t i = 0; i < got.size(); ++i)
-    if (want[i].defined()) CHECK(same_bits(got[i], want[i]));
+  testing::check_close(got, want, tolerance, name_of);
 }
 
 /// Rounding of the longest sums: over the batch, the tokens and a state.

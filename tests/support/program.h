@@ -12,19 +12,24 @@ namespace matmix::testing {
 
 struct Outcome {
   int status;
-  std::string output;  ///< stdout and stderr
+  std::string output;
 };
 
-/// Runs the program matmix with these words.
-inline Outcome run_program(const std::string& arguments) {
+/// Runs a command line of the shell; its stdout.
+inline Outcome run_shell(const std::string& command) {
   Outcome outcome{-1, ""};
-  std::FILE* pipe = ::popen((std::string(MATMIX_PROGRAM) + " " + arguments + " 2>&1").c_str(), "r");
+  std::FILE* pipe = ::popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::array<char, 4096> buffer;
   while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) outcome.output.append(buffer.data(), n);
   const int status = ::pclose(pipe);
   if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
   return outcome;
+}
+
+/// Runs the program matmix with these words; its stdout and stderr.
+inline Outcome run_program(const std::string& arguments) {
+  return run_shell(std::string(MATMIX_PROGRAM) + " " + arguments + " 2>&1");
 }
 
 /// The status is 2 and the output one line: "matmix: <sentence>". A sentence that ends in "..." may go on.
