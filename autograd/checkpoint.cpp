@@ -10,7 +10,7 @@
 namespace matmix {
 namespace {
 
-using Function = std::function<Var(const std::vector<Var>&)>;
+using Segment = std::function<Var(const std::vector<Var>&)>;
 
 /// What is kept of an input or of a leaf that f captured: a leaf itself, of others the value.
 struct Kept {
@@ -32,7 +32,7 @@ struct Kept {
 };
 
 /// f's value; the leaves that f captured are added to `sources`.
-Tensor run_unrecorded(const Function& f, std::vector<Var>& sources) {
+Tensor run_unrecorded(const Segment& f, std::vector<Var>& sources) {
   std::vector<Var> values;
   for (const Var& x : sources) values.push_back(x.detach());
   const NoGrad nothing_kept;
@@ -46,7 +46,7 @@ Tensor run_unrecorded(const Function& f, std::vector<Var>& sources) {
   return y.value();
 }
 
-Var run_recorded(const Function& f, const std::vector<Var>& inputs, const std::string& path) {
+Var run_recorded(const Segment& f, const std::vector<Var>& inputs, const std::string& path) {
   const WithGrad recording;
   const AtPath same_path(path);
   return f(inputs);
@@ -54,7 +54,7 @@ Var run_recorded(const Function& f, const std::vector<Var>& inputs, const std::s
 
 }  // namespace
 
-Var checkpoint(const Function& f, const std::vector<Var>& inputs) {
+Var checkpoint(const Segment& f, const std::vector<Var>& inputs) {
   if (!grad_enabled()) return f(inputs);
   std::vector<Var> sources = inputs;
   const Tensor y = run_unrecorded(f, sources);

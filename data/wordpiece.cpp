@@ -11,7 +11,7 @@
 namespace matmix::data {
 namespace {
 
-constexpr const char* kReader = "read_vocabulary";
+constexpr const char* kVocabularyReader = "read_vocabulary";
 constexpr std::string_view kGoesOn = "##";
 
 bool goes_on(std::string_view piece) { return piece.starts_with(kGoesOn) && piece.size() > kGoesOn.size(); }
@@ -53,8 +53,8 @@ SpecialFound find_special(std::string_view text, size_t from, const Vocabulary& 
 }
 
 void check_piece(const std::string& piece, std::string_view where, size_t line) {
-  require(!piece.empty(), kReader, where, ":", line, ": must hold a piece, got an empty line");
-  require(is_utf8(piece), kReader, where, ":", line, ": must be UTF-8, which it is not");
+  require(!piece.empty(), kVocabularyReader, where, ":", line, ": must hold a piece, got an empty line");
+  require(is_utf8(piece), kVocabularyReader, where, ":", line, ": must be UTF-8, which it is not");
 }
 
 }  // namespace
@@ -138,7 +138,7 @@ std::vector<std::string> parse_vocabulary(std::string_view bytes, std::string_vi
     const size_t number = pieces.size() + 1;
     check_piece(pieces.emplace_back(line), where, number);
     const auto [known, is_new] = lines.emplace(line, number);
-    require(is_new, kReader, where, ":", number, ": pieces must differ, got \"", line, "\" as on line ", known->second);
+    require(is_new, kVocabularyReader, where, ":", number, ": pieces must differ, got \"", line, "\" as on line ", known->second);
   }
   return pieces;
 }

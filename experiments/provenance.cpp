@@ -1,9 +1,11 @@
 #include "experiments/provenance.h"
 
+#include <fmt/format.h>
+
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "experiments/commit.h"
+#include "experiments/build_stamp.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
 
@@ -20,9 +22,9 @@ std::string today() {
 }
 
 Json made_by(const std::string& device) {
-  return {{"version", MATMIX_VERSION},
-          {"commit", MATMIX_COMMIT},
-          {"compiler", "g++ " __VERSION__},
+  return {{"version", built_version()},
+          {"commit", built_commit()},
+          {"compiler", built_compiler()},
           {"device", device_name(parse_device(device))},
           {"date", today()}};
 }
@@ -45,6 +47,8 @@ std::string without_provenance(const std::string& config_json) {
   return config.is_discarded() ? config_json : config.dump(2);
 }
 
-std::string version_text() { return "matmix " MATMIX_VERSION " (" MATMIX_COMMIT "), g++ " __VERSION__; }
+std::string version_text() {
+  return fmt::format("matmix {} ({}), {}", built_version(), built_commit(), built_compiler());
+}
 
 }  // namespace matmix::experiments

@@ -9,7 +9,7 @@
 namespace matmix::experiments {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 /// One line of a .jsonl file: numbers by name.
 class Line {

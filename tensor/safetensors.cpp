@@ -175,7 +175,7 @@ class Reader {
 };
 
 std::string header_of(const TensorFile& file) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  Json header = Json::object();
   if (!file.metadata.empty()) header[kMetadata] = file.metadata;
   int64_t offset = 0;
   for (const auto& [name, x] : file.tensors) {
@@ -191,7 +191,7 @@ std::string header_of(const TensorFile& file) {
   std::string text;
   try {
     text = header.dump();
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const Json::exception& error) {
     fail("safetensors", "names and metadata must be UTF-8: ", error.what());
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');

@@ -12,7 +12,7 @@
 namespace matmix::experiments {
 namespace {
 
-constexpr const char* kStyle = R"(<style>
+constexpr const char* kPlotStyle = R"(<style>
 svg { width: 100%; max-width: 36rem; font: 11px system-ui, sans-serif; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 0 1rem; }
 .tick { stroke: #e4e4e4; }
@@ -23,10 +23,11 @@ text { fill: #444; stroke: none; }
 </style>
 )";
 
-constexpr double kWidth = 480, kHeight = 240, kLeft = 52, kRight = 470, kTop = 18, kBottom = 212;
+constexpr double kPlotWidth = 480, kPlotHeight = 240, kPlotLeft = 52, kPlotRight = 470, kPlotTop = 18,
+                 kPlotBottom = 212;
 
 /// Logarithms of the least and the largest of the values that there are, by a base.
-struct Range {
+struct Extent {
   double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
   void include(double log_of_value) {
     low = std::min(low, log_of_value);
@@ -56,7 +57,7 @@ double log_of(double value) { return std::log10(std::max(value, 1e-3)); }
 
 /// Both axes of one measure: the same for all mixers.
 struct Axes {
-  Range length, value;
+  Extent length, value;
 
   Axes(const std::vector<MixerFigures>& all, const Measure& measure) {
     for (const MixerFigures& m : all)
@@ -69,8 +70,8 @@ struct Axes {
     value.low = std::floor(value.low);
     value.high = std::ceil(value.high);
   }
-  double x(int64_t L) const { return length.place(std::log2(static_cast<double>(L)), kLeft, kRight); }
-  double y(double log_value) const { return value.place(log_value, kBottom, kTop); }
+  double x(int64_t L) const { return length.place(std::log2(static_cast<double>(L)), kPlotLeft, kPlotRight); }
+  double y(double log_value) const { return value.place(log_value, kPlotBottom, kPlotTop); }
 };
 
 std::string grid(const Axes& axes, const MixerFigures& m) {
@@ -79,10 +80,10 @@ std::string grid(const Axes& axes, const MixerFigures& m) {
     svg += fmt::format(
         "<line class=\"tick\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/><text x=\"{}\" y=\"{:.1f}\" "
         "text-anchor=\"end\">{:g}</text>\n",
-        kLeft, kRight, axes.y(decade), axes.y(decade), kLeft - 6, axes.y(decade) + 4, std::pow(10, decade));
+        kPlotLeft, kPlotRight, axes.y(decade), axes.y(decade), kPlotLeft - 6, axes.y(decade) + 4, std::pow(10, decade));
   for (const LengthFigures& f : m.lengths)
-    svg +=
-        fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", axes.x(f.L), kBottom + 18, f.L);
+    svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", axes.x(f.L), kPlotBottom + 18,
+                       f.L);
   return svg;
 }
 
@@ -102,7 +103,7 @@ std::string line(const Axes& axes, const MixerFigures& m, const Measure& measure
 std::string chart(const std::vector<MixerFigures>& all, const MixerFigures& m, const Measure& measure) {
   const Axes axes(all, measure);
   std::string svg = fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\">\n<text x=\"{}\" y=\"11\">{}, {}</text>\n",
-                                kWidth, kHeight, kLeft, measure.title, measure.unit);
+                                kPlotWidth, kPlotHeight, kPlotLeft, measure.title, measure.unit);
   svg += grid(axes, m);
   for (const auto& [name, form] : kForms) svg += line(axes, m, measure, name, form);
   return svg + "</svg>\n";
@@ -142,7 +143,7 @@ std::optional<int64_t> crossover(const std::vector<LengthFigures>& lengths) {
 }
 
 std::string mixer_page(const std::vector<MixerFigures>& all, const std::string& made_by) {
-  std::string body = kStyle;
+  std::string body = kPlotStyle;
   body += fmt::format(
       "<h1>Time and memory of the mixers</h1>\n<p>{}. One sequence of L tokens; "
       "<b style=\"color:#b4532a\">explicit</b> and <b style=\"color:#2166ac\">fast</b>.</p>\n",

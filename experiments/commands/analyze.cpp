@@ -13,12 +13,12 @@ namespace matmix::experiments {
 namespace {
 
 /// A quarter of an hour of work, which grows with the fourth power.
-constexpr int64_t kMostTokens = 1024;
+constexpr int64_t kMostRows = 1024;
 
 Tensor read_square(const std::string& path) {
   const Tensor M = read_npy(path);
   require(M.rank() == 2 && M.dim(0) == M.dim(1) && M.numel() > 0, path, "must hold a square matrix, got ", M);
-  require(M.dim(0) <= kMostTokens, path, "must hold a matrix of at most ", kMostTokens, " rows, got ", M);
+  require(M.dim(0) <= kMostRows, path, "must hold a matrix of at most ", kMostRows, " rows, got ", M);
   const std::vector<double> values = to_vector<double>(M);
   for (size_t i = 0; i < values.size(); ++i)
     require(std::isfinite(values[i]), path, "must be finite everywhere, got ", values[i], " at [",

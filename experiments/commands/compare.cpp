@@ -86,7 +86,7 @@ int run_compare(const CompareOptions& options) {
   std::optional<AtomicFile> page;  // opened first: a path that cannot be written is known at once
   if (!options.html.empty()) page.emplace(options.html);
   if (options.global.json)
-    std::ranges::for_each(runs, print_json);
+    for (const RunSummary& run : runs) print_json(run);
   else
     print_table(runs);
   std::fflush(stdout);

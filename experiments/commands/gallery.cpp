@@ -16,7 +16,7 @@ namespace matmix::experiments {
 namespace {
 
 /// Every M of a mixer, drawn in F64 on the CPU.
-std::vector<Tensor> matrices_of(const mixers::MixerRow& row, const ShowOptions& options) {
+std::vector<Tensor> matrices_of_row(const mixers::MixerRow& row, const ShowOptions& options) {
   const Tensor M = draw_specimen(row, {.L = options.length,
                                        .H = options.heads,
                                        .state = options.state,
@@ -86,7 +86,7 @@ int show_all(const ShowOptions& options) {
                options.global.seed.value_or(0));
   std::vector<Panel> panels;
   for (const mixers::MixerRow& row : mixers::registry()) {
-    const std::vector<Tensor> heads = matrices_of(row, options);
+    const std::vector<Tensor> heads = matrices_of_row(row, options);
     for (size_t h = 0; h < heads.size(); ++h) {
       if (options.global.json) print_json(options, row.name, h, heads[h]);
       panels.push_back({heads.size() == 1 ? row.name : text(row.name, " ", h), HeatMap(heads[h], MapKind::kSigned)});
@@ -103,7 +103,7 @@ int show_separable_blocks(const ShowOptions& options) {
   std::vector<Panel> panels;
   for (const std::string name : {"semiseparable", "quasiseparable"}) {
     const bool plain = name == "semiseparable";
-    const std::vector<Tensor> heads = matrices_of(plain ? semiseparable_row() : mixers::find_mixer(name), options);
+    const std::vector<Tensor> heads = matrices_of_row(plain ? semiseparable_row() : mixers::find_mixer(name), options);
     for (size_t h = 0; h < heads.size(); ++h) {
       const StructureReport report = measure_structure(heads[h], {});
       if (options.global.json)

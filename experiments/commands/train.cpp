@@ -19,25 +19,27 @@ Config with_global(Config config, const Global& global) {
   return config;
 }
 
-/// Loss or gradient were not finite in one of the last steps up to `steps`.
+/// Something was not finite in one of the last steps up to `steps`, or in the held-out loss after them.
 struct Diverged {
   int64_t steps;
 };
 
-int report_crash(const std::string& out, const Config& config, int64_t steps) {
-  fmt::print(stderr, "{}: the loss is not finite up to step {}; looking for the first bad value\n", config.name, steps);
-  const Crash crash = write_crash(out, config, steps);
-  const std::string stream = crash.trace.stream();
-  fmt::print(stderr, "{}: step {}: {}{}{}; matmix debug {} shows it again, docs/when_it_diverges.md what to do\n",
-             config.name, crash.step + 1, crash.trace.first_bad, stream.empty() ? "" : "; ", stream, out);
+int report_crash(const std::string& out, const std::string& name, int64_t steps) {
+  fmt::print(stderr, "{}: the loss is not finite up to step {}; looking for the first bad value\n", name, steps);
+  const Crash crash = write_crash(out, steps);
+  const std::string bad = crash.trace.first_bad.empty() ? "done again, all is finite" : crash.trace.first_bad,
+                    stream = crash.trace.stream();
+  fmt::print(stderr, "{}: {}: {}{}{}; matmix debug {} shows it again, docs/when_it_diverges.md what to do\n", name,
+             to_string(crash.moment), bad, stream.empty() ? "" : "; ", stream, out);
   return 1;
 }
 
 /// One run from where it stands to its end: steps, log lines, held-out losses, checkpoints.
-class Run {
+class Training {
  public:
-  Run(const Config& config, const std::string& out, bool resume)
-      : config_(config), folder_(out, config, resume), trainer_(config) {
+  Training(const Config& config, const std::string& out, bool resume)
+      : config_(config), folder_(out, config, resume), trainer_(folder_.config()) {
+    folder_.start();
     const auto found = resume ? folder_.resume() : std::nullopt;
     if (!found) {
       log_beginning();
@@ -69,7 +71,7 @@ class Run {
       if (last || done % c.checkpoint_every == 0) checkpoint(done);
       progress.report(done, tokens, note_);
     }
-    if (first_step_ >= c.steps) heldout_ = trainer_.evaluate(INT64_MAX);  // there was nothing left to do
+    if (first_step_ >= c.steps) judge(c.steps, INT64_MAX);  // there was nothing left to do
     return heldout_;
   }
 
@@ -99,8 +101,13 @@ class Run {
     folder_.log(metrics.text(), timing.text());
   }
 
-  void log_heldout(int64_t done, const Progress& progress, int64_t rows) {
+  void judge(int64_t done, int64_t rows) {
     heldout_ = trainer_.evaluate(rows);
+    if (!std::isfinite(heldout_.loss)) throw Diverged{done};
+  }
+
+  void log_heldout(int64_t done, const Progress& progress, int64_t rows) {
+    judge(done, rows);
     JsonLine metrics, timing;
     metrics.put("step", done);
     put(metrics, heldout_);
@@ -109,6 +116,7 @@ class Run {
   }
 
   void checkpoint(int64_t done) {
+    if (!trainer_.finite()) throw Diverged{done};
     TensorFile state;
     trainer_.save(state);
     folder_.save_checkpoint(done, std::move(state));
@@ -127,13 +135,13 @@ class Run {
 int run_train(const TrainOptions& options) {
   const Config config = with_global(read_config(options.config, options.set), options.global);
   const std::string out = options.out.empty() ? "runs/" + config.name : options.out;
-  Run run(config, out, options.resume);
+  Training run(config, out, options.resume);
   if (!options.global.json) run.print_header();
   HeldoutFigures figures;
   try {
     figures = run.train();
   } catch (const Diverged& diverged) {
-    return report_crash(out, config, diverged.steps);
+    return report_crash(out, config.name, diverged.steps);
   }
   if (options.global.json)
     JsonLine().put("run", out).put("heldout_loss", figures.loss).put("heldout_accuracy", figures.accuracy).print();

@@ -83,7 +83,8 @@ int run_verify(const VerifyOptions& options) {
   std::vector<LawResult> all;
   for (const mixers::MixerRow& row : rows) {
     const std::vector<LawResult> results = check_laws(row, laws, [&](const std::vector<LawResult>& found) {
-      if (options.global.json) std::ranges::for_each(found, print_json);
+      for (const LawResult& r : found)
+        if (options.global.json) print_json(r);
       std::fflush(stdout);
     });
     if (!options.global.json) print_table(row, results);

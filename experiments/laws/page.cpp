@@ -27,7 +27,7 @@ std::vector<Column> columns_of(const std::vector<LawResult>& results) {
   return columns;
 }
 
-std::string cell(const LawResult* r) {
+std::string html_cell(const LawResult* r) {
   if (!r) return "<td class=\"none\">-</td>";
   const char* kind = !r->pass ? "fail" : r->strain() >= kNear ? "near" : "pass";
   const std::string holds = r->pass ? "holds" : "broken";
@@ -46,7 +46,7 @@ std::string table(const std::vector<LawResult>& results) {
     html += fmt::format("<tr><th title=\"{}\">{}</th>", escaped(law.says), escaped(law.name));
     for (const Column& c : columns) {
       const auto found = std::ranges::find_if(results, [&](const auto& r) { return r.law == law.name && c.holds(r); });
-      html += cell(found == results.end() ? nullptr : &*found);
+      html += html_cell(found == results.end() ? nullptr : &*found);
     }
     html += "</tr>\n";
   }

@@ -1,0 +1,4 @@
+// Read once for all tests.
+#include <doctest/doctest.h>
+
+#include "tensor/pch/standard.hpp"
