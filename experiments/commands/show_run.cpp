@@ -1,79 +1,174 @@
 #include <fmt/format.h>
+#include <algorithm>
 #include <optional>
 
 #include "experiments/commands/commands.h"
+#include "experiments/compare.h"
 #include "experiments/provenance.h"
 #include "experiments/report/html.h"
-#include "experiments/report/matrix_grid.h"
+#include "experiments/report/matrix_svg.h"
+#include "experiments/report/npz.h"
 #include "experiments/report/picture_folder.h"
+#include "experiments/report/run_matrices.h"
 #include "experiments/report/structure_report.h"
 #include "experiments/report/terminal.h"
-#include "experiments/trained_model.h"
 #include "tensor/file.h"
 #include "tensor/npy.h"
 
 namespace matmix::experiments {
 namespace {
 
-/// f(layer, head, M) for every matrix.
+namespace fs = std::filesystem;
+
+/// More tokens than a reader looks at, and the ranks of a matrix take long.
+constexpr size_t kMostTokens = 512;
+
+/// f(layer, head, M, fast) for every matrix.
 template <class F>
 void for_each_matrix(const MatrixGrid& grid, F&& f) {
   for (size_t layer = 0; layer < grid.layers.size(); ++layer)
-    for (int64_t head = 0; head < grid.layers[layer].dim(0); ++head) f(layer, head, grid.layers[layer].select(0, head));
+    for (int64_t head = 0; head < grid.layers[layer].dim(0); ++head)
+      f(layer, head, grid.layers[layer].select(0, head), grid.fast[layer].select(0, head));
 }
 
 void print_json(const ShowOptions& options, const MatrixGrid& grid) {
-  for_each_matrix(grid, [&](size_t layer, int64_t head, const Tensor& M) {
+  for_each_matrix(grid, [&](size_t layer, int64_t head, const Tensor& M, const Tensor& fast) {
     JsonLine line;
     line.put("run", options.run).put("layer", layer).put("head", head).put("tokens", grid.tokens);
+    line.put("error", relative_error(fast, M));
     put(line, measure_structure(M, {}));
     line.print();
   });
 }
 
+void print_summary(const Config& config, const MatrixGrid& grid) {
+  std::string tokens;
+  for (const std::string& piece : grid.tokens) tokens += " " + piece;
+  double error = 0;
+  for_each_matrix(grid, [&](size_t, int64_t, const Tensor& M, const Tensor& fast) {
+    error = std::max(error, relative_error(fast, M));
+  });
+  fmt::print("{} ({}), {} tokens:{}\n|fast - explicit| at most {:.1e} of |explicit|\n", grid.name,
+             config.model.mixer.name, grid.tokens.size(), tokens, error);
+}
+
 void print_pictures(const MatrixGrid& grid) {
   std::vector<Panel> panels;
-  for_each_matrix(grid, [&](size_t layer, int64_t head, const Tensor& M) {
+  for_each_matrix(grid, [&](size_t layer, int64_t head, const Tensor& M, const Tensor&) {
     panels.push_back({fmt::format("layer {} head {}", layer, head), HeatMap(M, MapKind::kSigned)});
   });
   fmt::print("\n{}", draw(panels, terminal_colour(), terminal_width()));
 }
 
-void write_pictures(const PictureFolder& folder, const MatrixGrid& grid) {
-  for (size_t layer = 0; layer < grid.layers.size(); ++layer) {
-    std::vector<HeatMap> maps;
-    for (int64_t head = 0; head < grid.layers[layer].dim(0); ++head)
-      maps.emplace_back(grid.layers[layer].select(0, head), MapKind::kSigned);
-    folder.write(text("layer_", layer), maps);
-    write_npy(folder.path() / text("layer_", layer, ".npy"), grid.layers[layer]);
-  }
+std::vector<std::vector<HeatMap>> heat_maps(const MatrixGrid& grid) {
+  std::vector<std::vector<HeatMap>> rows(grid.layers.size());
+  for_each_matrix(grid, [&](size_t layer, int64_t, const Tensor& M, const Tensor&) {
+    rows[layer].emplace_back(M, MapKind::kSigned);
+  });
+  return rows;
 }
+
+std::string html_of(const ShowOptions& options, const MatrixGrid& grid) {
+  MatrixGrid measured = grid;
+  measure_heads(measured);
+  return embeddable_page(
+      "matmix: " + options.text,
+      to_html(measured, fmt::format("<h2>{}</h2>\n<p class=\"matmix-faint\">{}, {}</p>\n", escaped(options.text),
+                                    escaped(grid.name), escaped(version_text()))));
+}
+
+std::string png_of(const ShowOptions&, const MatrixGrid& grid) { return png_of_rows(heat_maps(grid)); }
+
+std::string svg_of(const ShowOptions&, const MatrixGrid& grid) { return to_svg(grid); }
+
+std::string npz_of(const ShowOptions& options, const MatrixGrid& grid) {
+  NpzContent content;
+  for (size_t layer = 0; layer < grid.layers.size(); ++layer) {
+    content.arrays.emplace_back(text("layer_", layer), grid.layers[layer]);
+    content.arrays.emplace_back(text("layer_", layer, "_fast"), grid.fast[layer]);
+  }
+  content.words.emplace_back("tokens", grid.tokens);
+  return encode_npz(content, options.out);
+}
+
+/// A kind of file that --out may name.
+struct Export {
+  const char* extension;
+  std::string (*bytes)(const ShowOptions&, const MatrixGrid&);
+};
+constexpr Export kExports[] = {{".html", html_of}, {".png", png_of}, {".svg", svg_of}, {".npz", npz_of}};
+
+/// Where the matrices go. Opened before the model is read: what cannot be written is known at once.
+class Targets {
+ public:
+  explicit Targets(const ShowOptions& options) : options_(options) {
+    if (!options.html.empty()) add_file(options.html, html_of);
+    if (options.out.empty()) return;
+    const std::string extension = fs::path(options.out).extension().string();
+    const auto* kind = std::ranges::find(kExports, extension, &Export::extension);
+    if (kind != std::end(kExports)) {
+      add_file(options.out, kind->bytes);
+    } else {
+      require(extension.empty() || fs::is_directory(options.out), "show",
+              "--out must be a folder or a file .html, .png, .svg or .npz, got '", options.out, "'");
+      folder_.emplace(options.out);
+      names_.push_back(options.out);
+    }
+  }
+
+  bool empty() const { return names_.empty(); }
+  const std::vector<std::string>& names() const { return names_; }
+
+  void write(const MatrixGrid& grid) {
+    for (File& file : files_) {
+      const std::string bytes = file.bytes(options_, grid);
+      file.out->write(bytes.data(), bytes.size());
+      file.out->commit();
+    }
+    if (!folder_) return;
+    const std::vector<std::vector<HeatMap>> rows = heat_maps(grid);
+    for (size_t layer = 0; layer < rows.size(); ++layer) {
+      folder_->write(text("layer_", layer), rows[layer]);
+      write_npy(folder_->path() / text("layer_", layer, ".npy"), grid.layers[layer]);
+      write_npy(folder_->path() / text("layer_", layer, "_fast.npy"), grid.fast[layer]);
+    }
+  }
+
+ private:
+  struct File {
+    std::unique_ptr<AtomicFile> out;
+    std::string (*bytes)(const ShowOptions&, const MatrixGrid&);
+  };
+  void add_file(const std::string& path, std::string (*bytes)(const ShowOptions&, const MatrixGrid&)) {
+    files_.push_back({std::make_unique<AtomicFile>(path), bytes});
+    names_.push_back(path);
+  }
+
+  const ShowOptions& options_;
+  std::optional<PictureFolder> folder_;
+  std::vector<File> files_;
+  std::vector<std::string> names_;
+};
 
 }  // namespace
 
 int run_show_run(const ShowOptions& options) {
   require(!options.text.empty(), "show", "--run needs --text, the sentence to draw the matrices at");
-  std::optional<PictureFolder> folder;
-  if (!options.out.empty()) folder.emplace(options.out);
+  Targets targets(options);
   const TrainedModel model(options.run, options.global.device, options.global.dtype);
   const Sentence sentence = model.read(options.text);
-  const MatrixGrid grid{model.config().name, sentence.pieces, model.matrices(sentence)};
-  const bool written = folder || !options.html.empty();
+  require(sentence.ids.size() <= kMostTokens, "--text", "must hold at most ", kMostTokens, " tokens, got ",
+          sentence.ids.size());
+  const MatrixGrid grid = matrices_of_run(options.run, model, sentence);
   if (options.global.json) {
     print_json(options, grid);
   } else {
-    std::string tokens;
-    for (const std::string& piece : sentence.pieces) tokens += " " + piece;
-    fmt::print("{} ({}), {} tokens:{}\n", grid.name, model.config().model.mixer.name, sentence.pieces.size(), tokens);
-    if (options.print || !written) print_pictures(grid);
+    print_summary(model.config(), grid);
+    if (options.print || targets.empty()) print_pictures(grid);
   }
-  if (folder) write_pictures(*folder, grid);
-  if (!options.html.empty())
-    write_file_atomically(
-        options.html, html_page("matmix: " + options.text, fmt::format("<h1>{}</h1>\n<p>{}</p>\n",
-                                                                       escaped(options.text), escaped(version_text())) +
-                                                               to_html(grid)));
-  if (!options.global.json && written) fmt::print("pictures in {}\n", folder ? options.out : options.html);
+  targets.write(grid);
+  if (!options.global.json)
+    for (const std::string& name : targets.names()) fmt::print("pictures in {}\n", name);
   return 0;
 }
 

@@ -22,11 +22,15 @@ thead th { border-bottom: 2px solid #bbb; vertical-align: bottom; }
 dt { font-weight: 600; }
 dd { margin: 0 0 .4rem 1.5rem; }
 svg { max-width: 100%; height: auto; }
-.grid { display: grid; gap: .5rem; justify-content: start; overflow-x: auto; }
-.grid img { width: 100%; image-rendering: pixelated; border: 1px solid #ccc; display: block; }
-.grid span { font-size: 12px; color: #666; }
-.entry { font: 13px ui-monospace, monospace; min-height: 1.5em; }
 )";
+
+std::string page_of(std::string_view title, std::string_view style, std::string_view body) {
+  std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+  page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+  page.append("<title>").append(escaped(title)).append("</title>\n");
+  if (!style.empty()) page.append("<style>").append(style).append("</style>\n");
+  return page.append("</head>\n<body>\n").append(body).append("</body>\n</html>\n");
+}
 
 }  // namespace
 
@@ -54,12 +58,9 @@ std::string base64(std::string_view bytes) {
   return digits;
 }
 
-std::string html_page(std::string_view title, std::string_view body) {
-  std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
-  page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
-  page.append("<title>").append(escaped(title)).append("</title>\n<style>").append(kStyle).append("</style>\n");
-  return page.append("</head>\n<body>\n").append(body).append("</body>\n</html>\n");
-}
+std::string html_page(std::string_view title, std::string_view body) { return page_of(title, kStyle, body); }
+
+std::string embeddable_page(std::string_view title, std::string_view part) { return page_of(title, "", part); }
 
 std::string html_table(const std::vector<std::vector<std::string>>& rows) {
   std::string html = "<div class=\"scroll\"><table>\n";

@@ -2,91 +2,113 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <bit>
 
 #include "experiments/json_line.h"
 #include "experiments/report/html.h"
+#include "experiments/report/matrix_script.h"
+#include "mixers/structure.h"
+#include "tensor/random.h"
 #include "tensor/transfer.h"
 
 namespace matmix::experiments {
 namespace {
 
-/// Finds the grid it stands in, and keeps everything to itself: a page or notebook may hold many.
-constexpr const char* kScript = R"(<script>
-(() => {
-  const box = document.currentScript.parentElement, entry = box.querySelector('.entry');
-  const tokens = JSON.parse(box.dataset.tokens).tokens, L = tokens.length;
-  for (const image of box.querySelectorAll('img')) {
-    const bytes = Uint8Array.from(atob(image.dataset.values), c => c.charCodeAt(0));
-    const M = new Float32Array(bytes.buffer);
-    image.addEventListener('mousemove', event => {
-      const at = image.getBoundingClientRect();
-      const place = (x, size) => Math.max(0, Math.min(L - 1, Math.floor(x / size * L)));
-      const i = place(event.clientY - at.top, at.height), j = place(event.clientX - at.left, at.width);
-      entry.textContent =
-        `${image.alt}: M[${i}, ${j}] = ${M[i * L + j].toPrecision(4)}, what '${tokens[i]}' takes from '${tokens[j]}'`;
-    });
-    const drawn = image.src, sizes = M.map(Math.abs), largest = sizes.reduce((a, b) => Math.max(a, b), 1e-300);
-    const row = k => sizes.subarray(k - k % L, k - k % L + L).reduce((a, b) => a + b, 1e-300);
-    const shares = {
-      '|M|': k => sizes[k] / largest,
-      '|M| / sum of its row': k => sizes[k] / row(k),
-      'log |M|, 6 decades': k => 1 + Math.log10(sizes[k] / largest + 1e-300) / 6,
-    };
-    box.querySelector('select').addEventListener('change', event => {
-      const share = shares[event.target.value];
-      if (!share) return void (image.src = drawn);
-      const canvas = document.createElement('canvas'), context = canvas.getContext('2d');
-      canvas.width = canvas.height = L;
-      const picture = context.createImageData(L, L);
-      for (let k = 0; k < L * L; ++k) {
-        const light = 255 * (1 - Math.max(0, Math.min(1, share(k))));
-        picture.data.set([light, light, light, 255], 4 * k);
-      }
-      context.putImageData(picture, 0, 0);
-      image.src = canvas.toDataURL();
-    });
+/// Three bytes a number, the upper ones of a rounded F32: sign, exponent, and 15 bits of fraction.
+std::string packed(const std::vector<double>& values) {
+  std::string bytes;
+  for (const double x : values) {
+    const uint32_t word = std::bit_cast<uint32_t>(static_cast<float>(x)) + 0x80;
+    for (const int shift : {24, 16, 8}) bytes += static_cast<char>(word >> shift & 0xff);
   }
-})();
-</script>
-)";
-
-/// Little-endian F32, row by row.
-std::string values_of(const Tensor& M) {
-  const std::vector<float> values = to_vector<float>(M);
-  return base64({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
+  return base64(bytes);
 }
 
-std::string picture(const Tensor& M, size_t layer, int64_t head) {
+/// A byte each. Ranks are at most half of L, and L is at most 512.
+std::string packed_ranks(const Tensor& ranks) {
+  std::string bytes;
+  for (const int64_t rank : to_vector<int64_t>(ranks)) bytes += static_cast<char>(std::min<int64_t>(rank, 255));
+  return base64(bytes);
+}
+
+std::vector<double> differences(const Tensor& fast, const Tensor& M) {
+  std::vector<double> values = to_vector<double>(fast);
+  const std::vector<double> written_out = to_vector<double>(M);
+  for (size_t k = 0; k < values.size(); ++k) values[k] -= written_out[k];
+  return values;
+}
+
+std::string figure(const MatrixGrid& grid, size_t layer, int64_t head) {
   const std::string name = fmt::format("layer {}, head {}", layer, head);
+  const Tensor M = grid.layers[layer].select(0, head);
+  std::string data = fmt::format(" data-values=\"{}\"", packed(to_vector<double>(M)));
+  if (!grid.fast.empty())
+    data += fmt::format(" data-difference=\"{}\"", packed(differences(grid.fast[layer].select(0, head), M)));
+  if (!grid.structure.empty()) {
+    const HeadStructure& s = grid.structure[layer][static_cast<size_t>(head)];
+    data += fmt::format(" data-ranks=\"{}\" data-spectrum=\"{}\"", packed_ranks(s.ranks), packed(s.singular_values));
+  }
   const HeatMap map(M, MapKind::kSigned);
   std::string image = html_image(map, name);
-  image.insert(image.size() - 1, fmt::format(" data-values=\"{}\"", values_of(M)));
-  return fmt::format("<div>{}<span>{}, largest {:.3g}</span></div>\n", image, name, map.largest());
+  image.insert(image.size() - 1, data);
+  return fmt::format("<figure>{}<figcaption>{}, largest {:.3g}</figcaption></figure>\n", image, name, map.largest());
 }
 
-/// What the script knows to draw; the first is the picture as it came.
-std::string options() {
-  std::string html;
-  for (const char* name :
-       {"M, blue below 0, red above, logarithmic", "|M|", "|M| / sum of its row", "log |M|, 6 decades"})
-    html += fmt::format("<option>{}</option>", name);
-  return html;
+std::string choice(const char* what, const char* name, std::initializer_list<std::pair<const char*, const char*>> all) {
+  std::string options;
+  for (const auto& [value, words] : all) options += fmt::format("<option value=\"{}\">{}</option>", value, words);
+  return fmt::format("<label>{} <select class=\"matmix-{}\">{}</select></label>\n", what, name, options);
+}
+
+std::string choices(const MatrixGrid& grid) {
+  std::string html = "<div class=\"matmix-choice\">\n";
+  if (!grid.fast.empty())
+    html += choice("Form", "form",
+                   {{"explicit", "explicit"}, {"fast", "fast"}, {"difference", "difference, |fast - explicit|"}});
+  return html +
+         choice("Scale", "scale",
+                {{"signed", "M, blue below 0, red above, logarithmic"},
+                 {"size", "|M|"},
+                 {"share", "|M| / sum of its row"},
+                 {"log", "log |M|, 6 decades"}}) +
+         "</div>\n";
 }
 
 }  // namespace
 
-std::string to_html(const MatrixGrid& grid) {
-  int64_t heads = 1;
-  for (const Tensor& M : grid.layers) heads = std::max(heads, M.dim(0));
-  std::string html =
-      fmt::format("<div class=\"matrices\" data-tokens=\"{}\">\n<h3>{}</h3>\n<p>Shown: <select>{}</select></p>\n",
-                  escaped(JsonLine().put("tokens", grid.tokens).text()), escaped(grid.name), options());
-  html += fmt::format("<div class=\"grid\" style=\"grid-template-columns: repeat({}, minmax(7rem, 14rem))\">\n", heads);
+int64_t MatrixGrid::heads() const {
+  int64_t most = 0;
+  for (const Tensor& M : layers) most = std::max(most, M.dim(0));
+  return most;
+}
+
+void measure_heads(MatrixGrid& grid) {
+  for (const Tensor& layer : grid.layers) {
+    std::vector<HeadStructure>& heads = grid.structure.emplace_back();
+    for (int64_t head = 0; head < layer.dim(0); ++head) {
+      const Tensor M = contiguous(layer.select(0, head));
+      heads.push_back({mixers::rank_map(M), mixers::singular_values(M)});
+    }
+  }
+}
+
+std::string to_html(const MatrixGrid& grid, const std::string& heading) {
+  const int64_t heads = grid.heads();
+  std::string body = heading + choices(grid);
+  body += fmt::format("<div class=\"matmix-grid\" style=\"grid-template-columns: repeat({}, minmax(6rem, 11rem))\">\n",
+                      std::max<int64_t>(heads, 1));
   for (size_t layer = 0; layer < grid.layers.size(); ++layer)
     for (int64_t head = 0; head < heads; ++head)
-      html +=
-          head < grid.layers[layer].dim(0) ? picture(grid.layers[layer].select(0, head), layer, head) : "<div></div>\n";
-  return html + "</div>\n<p class=\"entry\">Point at an entry.</p>\n" + kScript + "</div>\n";
+      body += head < grid.layers[layer].dim(0) ? figure(grid, layer, head) : "<div></div>\n";
+  body +=
+      "</div>\n<p class=\"matmix-entry\">Point at an entry; choose a head.</p>\n<div class=\"matmix-detail\"></div>\n";
+  const std::string id = fmt::format("{:016x}", stream_of(body));
+  return fmt::format(
+             "<div class=\"matmix\" data-matmix=\"{}\" data-tokens=\"{}\">\n<style>{}</style>\n{}<script>\n"
+             "for (const box of document.querySelectorAll('[data-matmix=\"{}\"]:not([data-ready])')) {{\n"
+             "  box.dataset.ready = 'yes';\n  (",
+             id, escaped(JsonLine().put("tokens", grid.tokens).text()), kMatrixStyle, body, id) +
+         kMatrixScript + ")(box);\n}\n</script>\n</div>\n";
 }
 
 }  // namespace matmix::experiments

@@ -19,6 +19,13 @@ int64_t cell_for(int64_t height, const HeatMap& map) {
 
 }  // namespace
 
+std::string png_of_rows(const std::vector<std::vector<HeatMap>>& rows) {
+  const int64_t cell = cell_for(256, rows.front().front());
+  std::vector<Picture> pictures;
+  for (const auto& row : rows) pictures.push_back(side_by_side(row, cell));
+  return encode_png(stacked(pictures, std::max<int64_t>(cell / 2, 1)));
+}
+
 PictureFolder::PictureFolder(fs::path path) : path_(std::move(path)) {
   require(!fs::exists(path_) || fs::is_directory(path_), path_.string(), "is no folder");
   std::error_code error;
@@ -32,10 +39,7 @@ void PictureFolder::write(const std::string& name, const std::vector<HeatMap>& m
 }
 
 void PictureFolder::write(const std::string& name, const std::vector<std::vector<HeatMap>>& rows) const {
-  const int64_t cell = cell_for(256, rows.front().front());
-  std::vector<Picture> pictures;
-  for (const auto& row : rows) pictures.push_back(side_by_side(row, cell));
-  write_file_atomically(path_ / (name + ".png"), encode_png(stacked(pictures, std::max<int64_t>(cell / 2, 1))));
+  write_file_atomically(path_ / (name + ".png"), png_of_rows(rows));
 }
 
 }  // namespace matmix::experiments

@@ -39,7 +39,8 @@ std::string guesses_table(const Reading& reading) {
 
 std::string reading_html(const Reading& reading) {
   std::string html = fmt::format("<h2>&ldquo;{}&rdquo;</h2>\n", escaped(reading.text)) + guesses_table(reading);
-  for (const Reading::Model& model : reading.models) html += to_html(model.matrices);
+  for (const Reading::Model& model : reading.models)
+    html += to_html(model.matrices, fmt::format("<h3>{}</h3>\n", escaped(model.name)));
   return html;
 }
 

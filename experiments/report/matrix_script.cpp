@@ -1,0 +1,246 @@
+#include "experiments/report/matrix_script.h"
+
+namespace matmix::experiments {
+
+const char* const kMatrixStyle = R"(
+.matmix { font: 14px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 1rem auto; padding: 0 1rem; }
+.matmix h2 { margin: .5rem 0 0; font-size: 1.5em; }
+.matmix p { margin: .3rem 0; }
+.matmix-faint, .matmix figcaption { opacity: .7; font-size: 12px; }
+.matmix-choice { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: .8rem 0; }
+.matmix-choice select { font: inherit; }
+.matmix-grid { display: grid; gap: .6rem; justify-content: start; overflow-x: auto; padding: 3px; }
+.matmix figure { margin: 0; }
+.matmix-grid img { width: 100%; display: block; image-rendering: pixelated; cursor: crosshair; outline: 1px solid #8888; }
+.matmix-chosen img { outline: 3px solid #f28e2b; }
+.matmix-entry { font: 13px ui-monospace, monospace; min-height: 1.5em; }
+.matmix-detail { display: flex; flex-wrap: wrap; gap: 1rem 2rem; margin-top: .8rem; }
+.matmix-detail svg { max-width: 100%; height: auto; overflow: visible; font: 11px ui-monospace, monospace; }
+.matmix-detail svg text { fill: currentColor; }
+.matmix-detail .matmix-title { font: 600 13px system-ui, sans-serif; opacity: 1; }
+.matmix-detail .matmix-axis { opacity: .65; font: 12px system-ui, sans-serif; }
+.matmix-on { font-weight: 700; }
+.matmix-lines path { fill: none; pointer-events: stroke; }
+.matmix-dim path:not(.matmix-on) { opacity: .08; }
+)";
+
+const char* const kMatrixScript = R"(box => {
+  const all = (from, what) => [...from.querySelectorAll(what)];
+  const tokens = JSON.parse(box.dataset.tokens).tokens, L = tokens.length;
+  const labels = tokens.map(x => x.replace(/\s/g, '\u2423')).map(x => x.length > 14 ? x.slice(0, 13) + '\u2026' : x);
+  const entry = box.querySelector('.matmix-entry'), detail = box.querySelector('.matmix-detail');
+  const digits = x => x === 0 ? '0' : x.toPrecision(4);
+  const largest = values => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+
+  // Numbers: three bytes each, the upper ones of a float.
+  const floats = text => {
+    const bytes = atob(text || ''), words = new Uint32Array(bytes.length / 3), byte = k => bytes.charCodeAt(k);
+    for (let k = 0; k < words.length; ++k) words[k] = byte(3 * k) << 24 | byte(3 * k + 1) << 16 | byte(3 * k + 2) << 8;
+    return new Float32Array(words.buffer);
+  };
+  const heads = all(box, 'img').map(image => {
+    const M = floats(image.dataset.values), difference = floats(image.dataset.difference);
+    return {image, name: image.alt, M, fast: M.map((x, k) => x + difference[k]), difference: difference.map(Math.abs),
+      ranks: image.dataset.ranks && Uint8Array.from(atob(image.dataset.ranks), c => c.charCodeAt(0)),
+      spectrum: image.dataset.spectrum && floats(image.dataset.spectrum)};
+  });
+
+  // Colours: a view tells the numbers shown, where on the bar [0, 1] each is, and which are written beside the bar.
+  const between = stops => t => {
+    const place = Math.max(0, Math.min(1, t)) * (stops.length - 1), k = Math.min(Math.floor(place), stops.length - 2);
+    return stops[k].map((a, c) => Math.round(a + (place - k) * (stops[k + 1][c] - a)));
+  };
+  const below = between([[255, 255, 255], [67, 147, 195], [5, 48, 97]]);
+  const above = between([[255, 255, 255], [214, 96, 77], [103, 0, 31]]);
+  const signs = t => t < .5 ? below(1 - 2 * t) : above(2 * t - 1);
+  const sizes = between([[255, 255, 255], [188, 189, 220], [117, 107, 177], [63, 0, 125]]);
+  const viridis = between([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]]);
+  const shares = M => M.map((x, k) => {
+    const row = M.subarray(k - k % L, k - k % L + L).reduce((a, b) => a + Math.abs(b), 0);
+    return row > 0 ? Math.abs(x) / row : 0;
+  });
+  const scales = {
+    signed: M => {
+      const top = largest(M), strength = x => top > 0 ? Math.log1p(1e3 * Math.abs(x) / top) / Math.log1p(1e3) : 0;
+      return {values: M, place: x => (1 + Math.sign(x) * strength(x)) / 2, colour: signs,
+        ticks: [1, .1, .01, 0, -.01, -.1, -1].map(x => x * top)};
+    },
+    size: M => {
+      const top = largest(M);
+      return {values: M.map(Math.abs), place: x => top > 0 ? x / top : 0, colour: sizes, ticks: [0, top / 2, top]};
+    },
+    share: M => ({values: shares(M), place: x => x, colour: sizes, ticks: [0, .25, .5, .75, 1]}),
+    log: M => {
+      const top = largest(M);
+      return {values: M.map(Math.abs), place: x => x > 0 ? 1 + Math.log10(x / top) / 6 : 0, colour: sizes,
+        ticks: [0, -2, -4, -6].map(x => top * 10 ** x)};
+    },
+  };
+  const found = heads.flatMap(h => [...h.difference]).filter(x => x > 0);
+  const high = Math.ceil(Math.log10(found.reduce((a, b) => Math.max(a, b), 1e-300)));
+  const low = Math.max(high - 12, Math.min(high - 1, Math.floor(Math.log10(found.reduce((a, b) => Math.min(a, b), 1e300)))));
+  const differences = D => ({values: D, place: x => x > 0 ? (Math.log10(x) - low) / (high - low) : 0, colour: viridis,
+    ticks: found.length ? Array.from({length: high - low + 1}, (_, k) => 10 ** (low + k)) : [0]});
+  const ranking = R => {
+    const top = largest(R), step = Math.max(1, Math.ceil(top / 6));
+    return {values: R, place: x => top > 0 ? x / top : 0, colour: viridis,
+      ticks: Array.from({length: Math.floor(top / step) + 1}, (_, k) => k * step)};
+  };
+  const form = () => box.querySelector('.matmix-form')?.value ?? 'explicit';
+  const scale = () => box.querySelector('.matmix-scale').value;
+  const entries = head => form() === 'fast' ? head.fast : head.M;
+  const view = head => form() === 'difference' ? differences(head.difference) : scales[scale()](entries(head));
+
+  const painted = (columns, rows, colour) => {
+    const canvas = document.createElement('canvas'), context = canvas.getContext('2d');
+    canvas.width = columns;
+    canvas.height = rows;
+    const picture = context.createImageData(columns, rows);
+    for (let k = 0; k < columns * rows; ++k) picture.data.set([...colour(k), 255], 4 * k);
+    context.putImageData(picture, 0, 0);
+    return canvas.toDataURL();
+  };
+  const picture = v => painted(L, L, k => v.colour(v.place(v.values[k])));
+
+  // The entry under the pointer.
+  const say = (head, i, j) => {
+    const k = i * L + j, at = `[${i}, ${j}]`;
+    const what = form() === 'difference' ? `|fast - explicit|${at} = ${digits(head.difference[k])}`
+      : `${form()} M${at} = ${digits(entries(head)[k])}, ${digits(shares(entries(head))[k])} of its row`;
+    entry.textContent = `${head.name}: ${what}, what '${tokens[i]}' takes from '${tokens[j]}'`;
+  };
+  const follow = (element, f) => element.addEventListener('mousemove', event => {
+    const at = element.getBoundingClientRect();
+    const place = (x, size) => Math.max(0, Math.min(L - 1, Math.floor(x / size * L)));
+    f(place(event.clientY - at.top, at.height), place(event.clientX - at.left, at.width));
+  });
+
+  // One head in full.
+  const svg = (name, attributes, ...children) => {
+    const node = document.createElementNS('http://www.w3.org/2000/svg', name);
+    for (const key in attributes) node.setAttribute(key, attributes[key]);
+    node.append(...children);
+    return node;
+  };
+  const figure = (name, title, note, width, height, ...children) => {
+    const node = document.createElement('figure'), caption = document.createElement('figcaption');
+    const strong = Object.assign(document.createElement('div'), {className: 'matmix-title', textContent: title});
+    caption.append(strong, note);
+    node.className = 'matmix-' + name;
+    node.append(caption, svg('svg', {viewBox: `0 0 ${width} ${height}`, width, height}, ...children));
+    return node;
+  };
+  const margin = 24 + 6.7 * labels.reduce((a, x) => Math.max(a, x.length), 0);
+  const size = Math.max(160, Math.min(380, 20 * L)), cell = size / L, every = Math.ceil(13 / cell);
+  const map = (name, title, note, v, told) => {
+    const at = k => margin + (k + .5) * cell, shown = k => k % every === 0;
+    const rows = labels.map((x, i) => svg('text', {x: margin - 6, y: at(i) + 4, 'text-anchor': 'end'}, shown(i) ? x : ''));
+    const columns = labels.map((x, j) => svg('text', {transform: `translate(${at(j) + 4} ${margin - 6}) rotate(-90)`},
+      shown(j) ? x : ''));
+    const cells = svg('image', {href: picture(v), x: margin, y: margin, width: size, height: size,
+      preserveAspectRatio: 'none', style: 'image-rendering: pixelated; cursor: crosshair'});
+    const frame = (x, width) => svg('rect', {x, y: margin, width, height: size, fill: 'none', stroke: '#888'});
+    const bar = margin + size + 14;
+    const ticks = v.ticks.map(x => svg('text', {x: bar + 20, y: margin + (1 - v.place(x)) * size + 4},
+      Number.isInteger(x) ? x : x.toPrecision(2)));
+    follow(cells, (i, j) => {
+      for (const [line, k] of [[rows, i], [columns, j]]) line.forEach((x, n) => {
+        x.classList.toggle('matmix-on', n === k);
+        x.textContent = n === k || shown(n) && Math.abs(n - k) >= every ? labels[n] : '';
+      });
+      told(i, j);
+    });
+    return figure(name, title, note, bar + 90, margin + size + 8,
+      svg('text', {x: margin, y: 11, class: 'matmix-axis'}, 'from token j'),
+      svg('text', {transform: `translate(11 ${margin + size}) rotate(-90)`, class: 'matmix-axis'}, 'to token i'),
+      ...rows, ...columns, cells, frame(margin, size),
+      svg('image', {href: painted(1, 128, k => v.colour(1 - k / 127)), x: bar, y: margin, width: 14, height: size,
+        preserveAspectRatio: 'none'}), frame(bar, 14), ...ticks);
+  };
+  const alignment = head => {
+    const M = entries(head), parts = shares(M), pitch = L > 40 ? 11 : 16, top = 24, width = 150, right = margin + width;
+    const y = k => top + (k + .5) * pitch, lines = [];
+    for (let i = 0; i < L; ++i) {
+      const row = [...parts.subarray(i * L, i * L + L).keys()].sort((a, b) => parts[i * L + b] - parts[i * L + a]);
+      for (const j of row.slice(0, 3).filter(j => parts[i * L + j] >= .03)) {
+        const share = parts[i * L + j], middle = margin + width / 2;
+        lines.push(svg('path', {'data-row': i, 'stroke-width': (.5 + 6 * share).toFixed(2), opacity: .35 + .6 * share,
+          stroke: M[i * L + j] < 0 ? '#4393c3' : '#d6604d',
+          d: `M${margin} ${y(i)}C${middle} ${y(i)} ${middle} ${y(j)} ${right} ${y(j)}`},
+          svg('title', {}, `${labels[i]} \u2190 ${labels[j]}: ${digits(share)} of the row`)));
+      }
+    }
+    const drawn = svg('g', {class: 'matmix-lines'}, ...lines);
+    const word = (x, anchor, row) => (text, k) => {
+      const node = svg('text', {x, y: y(k) + 4, 'text-anchor': anchor, 'font-size': Math.min(11, pitch)}, text);
+      if (row) node.dataset.row = k;
+      return node;
+    };
+    const left = labels.map(word(margin - 5, 'end', true));
+    for (const node of [...left, ...lines]) {
+      const light = on => () => {
+        drawn.classList.toggle('matmix-dim', on);
+        for (const x of [...left, ...lines]) x.classList.toggle('matmix-on', on && x.dataset.row === node.dataset.row);
+      };
+      node.addEventListener('mouseenter', light(true));
+      node.addEventListener('mouseleave', light(false));
+    }
+    return figure('alignment', 'Which token looks at which', 'three largest |M| of a row, from 3% of it on; blue: M < 0',
+      right + margin, top + L * pitch + 8, svg('text', {x: margin - 5, y: 11, 'text-anchor': 'end', class: 'matmix-axis'},
+      'to token i'), svg('text', {x: right + 5, y: 11, class: 'matmix-axis'}, 'from token j'), drawn, ...left,
+      ...labels.map(word(right + 5, 'start', false)));
+  };
+  const spectrum = head => {
+    const s = head.spectrum, n = s.length, share = k => s[0] > 0 && s[k] > 0 ? Math.log10(s[k] / s[0]) : -Infinity;
+    const bottom = Math.max(-17, Math.min(-1, Math.floor(Math.min(...Array.from(s, (_, k) => Math.max(share(k), -17))))));
+    const width = 300, height = 220, left = 48, step = Math.ceil(-bottom / 6);
+    const x = k => left + (n > 1 ? k / (n - 1) : .5) * width, y = t => 10 + Math.max(t, bottom) / bottom * height;
+    const lines = [];
+    for (let t = 0; t >= bottom; t -= step) lines.push(
+      svg('line', {x1: left, x2: left + width, y1: y(t), y2: y(t), stroke: '#8885'}),
+      svg('text', {x: left - 6, y: y(t) + 4, 'text-anchor': 'end'}, t === 0 ? '1' : `1e${t}`));
+    const points = Array.from(s, (_, k) => `${x(k).toFixed(1)},${y(share(k)).toFixed(1)}`).join(' ');
+    const dots = n > 64 ? [] : Array.from(s, (value, k) => svg('circle', {cx: x(k), cy: y(share(k)), r: 2.6, fill: '#4e79a7'},
+      svg('title', {}, `${k + 1}: ${digits(value)}`)));
+    const ticks = [...new Set([0, Math.floor((n - 1) / 2), n - 1])].map(k =>
+      svg('text', {x: x(k), y: height + 26, 'text-anchor': 'middle'}, k + 1));
+    return figure('spectrum', 'Singular values', `as shares of the largest, ${digits(s[0])}`, left + width + 20, height + 46,
+      ...lines, svg('polyline', {points, fill: 'none', stroke: '#4e79a7', 'stroke-width': 1.8}), ...dots, ...ticks,
+      svg('text', {x: left + width / 2, y: height + 42, 'text-anchor': 'middle', class: 'matmix-axis'}, 'number'));
+  };
+  const ranks = head => {
+    const most = side => head.ranks.reduce((a, r, k) => side(Math.floor(k / L), k % L) ? Math.max(a, r) : a, 0);
+    const note = `at most ${most((i, j) => i > j)} below the diagonal, ${most((i, j) => i < j)} above it`;
+    return map('ranks', 'Rank of the block from an entry to the far corner', note, ranking(head.ranks), (i, j) =>
+      entry.textContent = `${head.name}: rank[${i}, ${j}] = ${head.ranks[i * L + j]}`);
+  };
+  const titles = {
+    signed: 'blue below 0, red above, logarithmic', size: '|M|', share: '|M| / sum of its row', log: 'log |M|, 6 decades'};
+  const note = () => form() !== 'difference' ? titles[scale()] : found.length === 0 ? 'all 0'
+    : `logarithmic, from 1e${low} to 1e${high}, one scale for all heads`;
+  let chosen = heads[0];
+  const show = () => {
+    for (const head of heads) head.image.parentElement.classList.toggle('matmix-chosen', head === chosen);
+    const title = `${chosen.name}: ${form() === 'difference' ? '|fast - explicit|' : form() + ' M'}`;
+    const parts = [map('map', title, note(), view(chosen), (i, j) => say(chosen, i, j)), alignment(chosen)];
+    if (chosen.ranks) parts.push(ranks(chosen));
+    if (chosen.spectrum) parts.push(spectrum(chosen));
+    detail.replaceChildren(...parts);
+  };
+  const repaint = () => {
+    box.querySelector('.matmix-scale').disabled = form() === 'difference';
+    for (const head of heads) head.image.src = picture(view(head));
+    show();
+  };
+  for (const head of heads) {
+    follow(head.image, (i, j) => say(head, i, j));
+    head.image.addEventListener('click', () => {
+      chosen = head;
+      show();
+    });
+  }
+  for (const select of all(box, 'select')) select.addEventListener('change', repaint);
+  if (heads.length) show();
+})";
+
+}  // namespace matmix::experiments
