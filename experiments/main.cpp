@@ -182,6 +182,7 @@ class Program {
     c.add_option("--state", o->state, "N, and the width of q and k")->check(CLI::Range(1, 512))->capture_default_str();
     c.add_option("--heads", o->heads, "H")->check(CLI::Range(1, 64))->capture_default_str();
     c.add_flag("--print", o->print, "draw in the terminal (done anyway without --out)");
+    c.add_flag("--values", o->values, "of --mixer: its streams, parameters and M in numbers, not drawn")->needs(mixer);
     c.add_option("--out", o->out, "new folder for the pictures, and matrix_HEAD.npy of --mixer");
   }
 

@@ -67,6 +67,15 @@ Tensor fast_columns(const mixers::Mixer& mixer, const Streams& c, const Specimen
   return contiguous((Var(moved) - Var(offset)).value().select(0, 0).transpose(0, 1));
 }
 
+/// Of the oracle.
+std::vector<std::pair<std::string, Tensor>> ingredients(const Bound& bound, const Streams& c) {
+  std::vector<std::pair<std::string, Tensor>> all;
+  for (const Stream& s : bound.mixer->streams()) all.emplace_back(s.name, c[s.name].value().select(0, 0));
+  nn::for_each_parameter(
+      *bound.mixer, [&](const std::string& path, nn::Parameter& p) { all.emplace_back(path, clone(p.var().value())); });
+  return all;
+}
+
 }  // namespace
 
 Specimen draw_specimen(const mixers::MixerRow& row, const SpecimenOptions& options) {
@@ -79,7 +88,8 @@ Specimen draw_specimen(const mixers::MixerRow& row, const SpecimenOptions& optio
   const Streams c = streams_of(*written_out.mixer, oracle, options.mode);
   const Var M = written_out.mixer->matrix(c, Runs::full(1, options.L));
   return {contiguous(M.value().select(0, 0)),
-          fast_columns(*fast.mixer, streams_of(*fast.mixer, options, options.mode), options)};
+          fast_columns(*fast.mixer, streams_of(*fast.mixer, options, options.mode), options),
+          ingredients(written_out, c)};
 }
 
 }  // namespace matmix::experiments

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "mixers/registry.h"
 #include "tensor/math_mode.h"
 
@@ -17,6 +21,8 @@ struct SpecimenOptions {
 struct Specimen {
   Tensor M;     ///< [copies * H, L, L], written out, in F64 on the CPU
   Tensor fast;  ///< [copies * H, L, L], column j what the fast form makes of the j-th unit vector, as asked
+  /// What M is made of, by name, F64 on the CPU: streams [L, ...] and the mixer's parameters.
+  std::vector<std::pair<std::string, Tensor>> made_of;
 };
 
 /// A mixer with the parameters of a new model and Normal(0, 1) streams, both a function of the seed; both forms are

@@ -91,8 +91,9 @@ struct ShowOptions {
   bool all = false;  ///< every mixer on one page
   int figure = 0;    ///< 2: the blocks of semiseparable and quasiseparable matrices
   int64_t length = 32, state = 8, heads = 1;
-  bool print = false;  ///< in the terminal too; done anyway if `out` is empty
-  std::string out;     ///< folder for the pictures
+  bool print = false;   ///< in the terminal too; done anyway if `out` is empty
+  bool values = false;  ///< numbers instead of pictures
+  std::string out;      ///< folder for the pictures
   Global global;
 };
 

@@ -12,6 +12,7 @@
 #include "experiments/specimen.h"
 #include "tensor/create.h"
 #include "tensor/npy.h"
+#include "tensor/print.h"
 #include "tensor/transfer.h"
 
 namespace matmix::experiments {
@@ -46,6 +47,7 @@ void print_json(const ShowOptions& options, size_t head, const Head& h) {
   JsonLine line = JsonLine().put("mixer", options.mixer).put("head", head).put("state", options.state);
   line.put("error", h.error);
   put(line, h.report);
+  if (options.values) line.put("M", to_vector<double>(h.M));
   line.print();
 }
 
@@ -55,6 +57,19 @@ void print_text(size_t head, const Head& h, bool pictures) {
   if (pictures)
     fmt::print("\n{}", draw({{"M", h.matrix}, {"ranks", h.ranks}, {"|fast - explicit|, 20 decades", h.errors}},
                             terminal_colour(), terminal_width()));
+}
+
+/// "q [4, 2]", and the numbers below. Axes of size 1 are left out, and what is rounding beside the largest is 0.
+void print_values(const std::string& name, const Tensor& x) {
+  Shape shape;
+  for (const int64_t size : x.shape())
+    if (size > 1) shape.push_back(size);
+  std::vector<double> values = to_vector<double>(x);
+  double largest = 0;
+  for (const double value : values) largest = std::max(largest, std::fabs(value));
+  for (double& value : values)
+    if (std::fabs(value) < 1e-15 * largest) value = 0;
+  fmt::print("\n{} {}\n{}\n", name, to_string(shape), print(from_vector(values, shape)));
 }
 
 void write(const PictureFolder& folder, const std::vector<Head>& heads) {
@@ -90,10 +105,14 @@ int run_show(const ShowOptions& options) {
     fmt::print("{} ({}), L = {}, N = {}, seed {}; fast form in {} on {}\n", row.name, row.stands_for, asked.L,
                asked.state, asked.seed, to_string(asked.mode), to_string(asked.device));
   std::vector<Head> heads;
+  if (options.values && !options.global.json)
+    for (const auto& [name, value] : specimen.made_of) print_values(name, value);
   for (int64_t h = 0; h < specimen.M.dim(0); ++h) {
     heads.push_back(look_at(specimen.M.select(0, h), specimen.fast.select(0, h)));
     if (options.global.json)
       print_json(options, heads.size() - 1, heads.back());
+    else if (options.values)
+      print_values(text("M of head ", h), heads.back().M);
     else
       print_text(heads.size() - 1, heads.back(), options.print || !folder);
   }

@@ -134,6 +134,20 @@ TEST_CASE("show writes pictures and matrices that analyze reads; the same for th
   CHECK(run_program("show --mixer identity --length 0").status == 2);
 }
 
+TEST_CASE("show --values: what M is made of, and M, in numbers") {
+  const Outcome dft = run_program("show --mixer dft --length 4 --values");
+  CHECK(dft.output ==
+        "dft (FNet), L = 4, N = 8, seed 0; fast form in f64 on CPU\n\nM of head 0 [4, 4]\n"
+        "[[ 0.5,  0.5,  0.5,  0.5],\n [ 0.5,  0.0, -0.5,  0.0],\n [ 0.5, -0.5,  0.5, -0.5],\n"
+        " [ 0.5,  0.0, -0.5,  0.0]]\n");
+  const Outcome cauchy = run_program("show --mixer cauchy --length 3 --state 2 --heads 2 --values");
+  for (const char* part : {"\nq [3, 2, 2]\n", "\nk [3, 2, 2]\n", "\nbias []\n0.5\n", "\nM of head 1 [3, 3]\n"})
+    CHECK(contains(cauchy.output, part));
+  CHECK_FALSE(contains(cauchy.output, "ranks"));
+  CHECK(contains(run_program("show --mixer dense --length 2 --values --json").output, ",\"M\":["));
+  CHECK(run_program("show --all --values").status == 2);
+}
+
 TEST_CASE("show --all: every mixer on one page") {
   const TempDir dir;
   const Outcome drawn = run_program("show --all --length 8 --state 2");
