@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 
 import check_layers  # noqa: E402
 import page_code  # noqa: E402
+import study  # noqa: E402
 
 
 def breaches(room, name, text):
@@ -104,6 +105,54 @@ class Quickstart(unittest.TestCase):
         for name in ["identity", "attention"]:
             config = json.loads((TOOLS.parent / f"experiments/configs/quickstart_{name}.json").read_text())
             self.assertEqual((config["base"], set(config)), ("quickstart_hydra.json", {"base", "name", "model"}))
+
+
+class Study(unittest.TestCase):
+    STUDY = {"config": "c.json", "baseline": "identity",
+             "rows": [{"name": "identity"}, {"name": "dense, learned", "set": {"model.mixer.source": "table"}}]}
+
+    def write_run(self, out, row, seed, loss, steps=10):
+        folder = study.folder_of(pathlib.Path(out), {"name": row}, seed)
+        folder.mkdir()
+        (folder / "config.json").write_text('{"train": {"steps": 10}}')
+        lines = [{"step": 0, "parameters": 1234}, {"step": 5, "tokens": 50, "loss": 9.0}, {"step": 5, "heldout_loss": 8.0},
+                 {"step": steps, "tokens": 90, "loss": 2.0}, {"step": steps, "heldout_loss": loss}]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def test_differences_are_paired(self):
+        with tempfile.TemporaryDirectory() as out:
+            for seed, loss in enumerate([3.0, 5.0, 4.0]):
+                self.write_run(out, "identity", seed, loss)
+                self.write_run(out, "dense, learned", seed, loss - 0.1 * (seed + 1))
+            heading, first, second = study.table(self.STUDY, [0, 1, 2], pathlib.Path(out))
+        self.assertEqual(heading[-2:], ["less identity's", "parameters"])
+        # 0.1, 0.2, 0.3: mean 0.2, standard deviation 0.1, of the mean 0.1 / sqrt(3), times t = 4.303.
+        self.assertEqual(first, ["dense, learned", "2.9000", "4.8000", "3.7000", "3.8000", "-0.2000 ± 0.2484", "1,234"])
+        self.assertEqual(second[0], "identity")
+
+    def test_what_has_not_ended_is_no_result(self):
+        with tempfile.TemporaryDirectory() as out:
+            self.write_run(out, "identity", 0, 3.0)
+            self.write_run(out, "dense, learned", 0, 3.0, steps=9)
+            rows = study.table(self.STUDY, [0], pathlib.Path(out))
+        self.assertEqual([row[0] for row in rows[1:]], ["identity", "dense, learned"])
+        self.assertEqual(set(rows[2][1:]), {"-"})
+
+    def test_a_run_is_one_command(self):
+        command = study.command_of(self.STUDY, self.STUDY["rows"][1], 2, "matmix", pathlib.Path("o"), ["--device", "cuda"])
+        self.assertEqual(command[:2] + command[3:], [
+            "matmix", "train", "--out", "o/dense_learned-2", "--resume", "--set", "model.mixer.source=table", "--set",
+            "data.seed=2", "--set", "train.seed=2", "--device", "cuda"])
+
+    def test_rows_of_the_studies_are_known_mixers(self):
+        registry = (TOOLS.parent / "mixers/registry.cpp").read_text()
+        for path in sorted((TOOLS.parent / "experiments/studies").glob("*.json")):
+            rows = json.loads(path.read_text())["rows"]
+            self.assertEqual(len({row["name"] for row in rows}), len(rows))
+            for row in rows:
+                name = row.get("set", {}).get("model.mixer.name")
+                self.assertTrue(name is None or f'{{"{name}"' in registry, name)
+                self.assertTrue((TOOLS.parent / row.get("config", "experiments/configs/base.json")).exists())
 
 
 class CountTests(unittest.TestCase):
