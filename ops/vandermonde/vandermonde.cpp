@@ -9,17 +9,20 @@
 #include "ops/fft/fft.h"
 #include "ops/layout/layout.h"
 #include "ops/low_rank/low_rank.h"
+#include "ops/matmul/matmul.h"
 #include "ops/reduce/reduce.h"
 #include "ops/vandermonde/vandermonde_check.h"
 #include "ops/vandermonde/vandermonde_kernels.h"
 #include "tensor/create.h"
+#include "tensor/math_mode.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
 
 constexpr const char* kOp = "vandermonde";
-constexpr int64_t kShort = 256;    ///< tokens up to which entries are no slower than the grid
+constexpr int64_t kShort = 256;  ///< tokens up to which entries are no slower than the grid
+constexpr int64_t kShortCuda = 512;
 constexpr double kSmallAngle = 2;  ///< up to which kSeriesTerms of the cosine's series are exact in F64
 constexpr int kSeriesTerms = 10;   ///< 2^22 / 22! = 4e-15 is left out
 
@@ -33,7 +36,7 @@ Tensor gather(const VandermondeBasis& basis, const Tensor& x, const Tensor& w) {
   return y;
 }
 Tensor spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u) {
-  const int64_t places = basis.grid.n > 0 ? basis.grid.points() : u.dim(1);
+  const int64_t places = basis.grid.n > 0 ? basis.grid.rows() : u.dim(1);
   const Tensor S = empty({u.dim(0), places, u.dim(2), u.dim(3)}, u.dtype(), u.device());
   kVandermondeSpread(u.device(), basis, rows_of(x, u.dim(0)), dense_rows(u), S);
   return S;
@@ -61,21 +64,39 @@ Var spread_out(const VandermondeBasis& basis, const Var& x, const Var& u) {
                 });
 }
 
+/// The ones of both terms cancel, so they are left out of both.
+double lift_of(const VandermondeOptions& options) { return options.sign == -1 ? 1 : 0; }
+
 Var by_entries(const Var& q, const Var& k, const Var& v, const VandermondeOptions& options) {
-  const VandermondeBasis basis{.eps = options.eps, .lift = options.sign == -1 ? 1.0 : 0.0};
+  const VandermondeBasis basis{.eps = options.eps, .lift = lift_of(options)};
   return gathered(basis, q, v) + affine(spread_out(basis, k, v), options.sign);
+}
+
+/// powers x, or their transpose, of x [B, *, H, P]; in full F32 where TF32 is allowed too.
+Tensor times_powers(const Tensor& powers, const Tensor& x, bool transpose) {
+  const Tf32Scope strict(false);
+  const std::vector<int> heads_first{0, 2, 1, 3};
+  const Var y = matmul(powers, permute(x, heads_first), {.transpose_a = transpose});
+  return permute(y, heads_first).value();
+}
+Var by_powers(const Tensor& powers, const Var& x, bool transpose = false) {
+  return record(
+      kOp, {x}, times_powers(powers, x.value(), transpose),
+      [=, powers = Saved(powers, "powers")](Backward& b) { b.give(0, times_powers(powers, b.dy(), !transpose)); });
 }
 
 Var by_grid(const Var& q, const Var& k, const Var& v, const VandermondeOptions& options) {
   const int64_t L = v.dim(1);
   const double usual = v.dtype() == DType::F64 ? 1e-10 : 1e-7;
   const Grid grid = Grid::of(L, options.accuracy > 0 ? options.accuracy : usual);
-  const VandermondeBasis basis{.eps = options.eps, .grid = grid};
+  const VandermondeBasis basis{.eps = options.eps, .lift = lift_of(options), .grid = grid};
   const Tensor filter = empty({L, 1, 1}, v.dtype(), v.device());
-  kVandermondeFilter(v.device(), grid, filter);
+  const Tensor powers = empty({L, Grid::kMoments}, v.dtype(), v.device());
+  kVandermondeTables(v.device(), grid, filter, powers);
   const Var waves = cosine_transform(pad(v * filter, 1, 0, grid.points() - L), 1, grid.n);
-  const Var first = gathered(basis, q, waves);
-  const Var second = narrow(cosine_transform(spread_out(basis, k, v), 1, grid.n), 1, 0, L) * filter;
+  const Var first = gathered(basis, q, concat({waves, by_powers(powers, v, true)}, 1));
+  const std::vector<Var> rows = split(spread_out(basis, k, v), {grid.points(), Grid::kMoments}, 1);
+  const Var second = narrow(cosine_transform(rows[0], 1, grid.n), 1, 0, L) * filter + by_powers(powers, rows[1]);
   return first + affine(second, options.sign);
 }
 
@@ -108,7 +129,7 @@ Tensor coefficients(int64_t L, int first, DType dtype) {
 }
 
 Var by_series(const Var& q, const Var& k, const Var& v, const VandermondeOptions& options) {
-  const int first = options.sign == -1 ? 1 : 0;
+  const int first = lift_of(options) == 1 ? 1 : 0;
   const int64_t B = std::max(q.dim(0), k.dim(0)), L = v.dim(1), H = v.dim(2), terms = kSeriesTerms + 1 - first;
   const Shape shape{B, L, H, terms};
   const Var places = coefficients(L, first, v.dtype()).expand(shape);
@@ -128,7 +149,7 @@ double largest(const Tensor& x) {
 
 VandermondeForm form_of(const Var& q, const Var& k, const VandermondeOptions& options) {
   if (options.form != VandermondeForm::kAuto) return options.form;
-  if (q.device().is_cuda()) return VandermondeForm::kEntries;
+  if (q.device().is_cuda()) return q.dim(1) <= kShortCuda ? VandermondeForm::kEntries : VandermondeForm::kGrid;
   const double angle = 2 * std::numbers::pi * std::fabs(options.eps) * static_cast<double>(q.dim(1));
   const double a = largest(q.value()), b = largest(k.value());
   if (angle * a <= kSmallAngle && angle * b <= kSmallAngle) return VandermondeForm::kSeries;
@@ -145,8 +166,8 @@ void check_vandermonde(const Var& q, const Var& k, const VandermondeOptions& opt
               k.device() == q.device(),
           kOp, "k must be as q, which is ", q, ", got ", k);
   require(options.accuracy >= 0 && options.accuracy < 1, kOp, "accuracy must be in [0, 1), got ", options.accuracy);
-  require(q.device() == kCpu || options.form == VandermondeForm::kAuto || options.form == VandermondeForm::kEntries,
-          kOp, "form must be kAuto or kEntries on ", q.device());
+  require(q.device() == kCpu || options.form != VandermondeForm::kSeries, kOp, "form must not be kSeries on ",
+          q.device());
 }
 
 Var vandermonde(const Var& q, const Var& k, const Var& v, const VandermondeOptions& options) {

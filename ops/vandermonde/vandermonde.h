@@ -4,8 +4,8 @@
 
 namespace matmix {
 
-/// How the product is computed. kAuto on the CPU: kSeries where all angles are small, kEntries up
-/// to 256 tokens, else kGrid. On CUDA it is kEntries.
+/// How the product is computed. kAuto on the CPU: kSeries where all angles are small, kEntries up to 256 tokens, else
+/// kGrid. On CUDA, where no value is looked at: kEntries up to 512 tokens, else kGrid; kSeries is the CPU's alone.
 enum class VandermondeForm { kAuto, kEntries, kSeries, kGrid };
 
 struct VandermondeOptions {
@@ -29,7 +29,10 @@ struct VandermondeOptions {
 ///           exp(beta (sqrt(1 - (2 z / w)^2) - 1)) and g = n |turn|,
 ///             cos(2 pi turn j) = sum_m phi(g - m) cos(2 pi m j / n) / phihat_j,
 ///           so the first term gathers w E rows of the cosine transform of v / phihat, the second is the transpose.
-///           The sum over d collapses on the grid. O(L log L P + L E w P), memory O(L P).
+///           Numbers whose angles are at most 1 take the series instead, 8 terms, and share the sums sum_j j^(2 r) v_j:
+///           where sign is -1 all leave out their ones, so that small angles keep their digits here too.
+///           The sum over d collapses on the grid. O(L log L P + L E w P), memory O(L P); on CUDA the second term sorts
+///           the numbers by where they fall, 16 bytes each.
 /// Gradient: that of the form taken, of every input; keeps q, k, v and the transform of v.
 /// Source: Hwang et al. 2024, table 1; the grid: Barnett, Magland & af Klinteberg 2019 (arXiv 1808.06736).
 Var vandermonde(const Var& q, const Var& k, const Var& v, const VandermondeOptions& options = {});

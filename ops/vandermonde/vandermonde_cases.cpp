@@ -13,10 +13,10 @@ std::vector<OpCase> vandermonde_cases() {
   const auto streams = [](const std::vector<OpArgument>& all) {
     return std::vector<OpArgument>(all.begin(), all.begin() + 2);
   };
-  // Forms other than the entries are the CPU's alone.
+  // The series is the CPU's alone.
   const auto product = [](VandermondeOptions options, VandermondeForm form) {
     return [=](const std::vector<Var>& x) mutable {
-      options.form = x[0].device() == kCpu ? form : VandermondeForm::kAuto;
+      options.form = x[0].device() != kCpu && form == VandermondeForm::kSeries ? VandermondeForm::kAuto : form;
       return std::vector{vandermonde(x[0], x[1], x[2], options)};
     };
   };
@@ -54,6 +54,16 @@ std::vector<OpCase> vandermonde_cases() {
        .variant = "grid, sum",
        .arguments = arguments(1, 1, 1, 5),
        .function = product({.eps = 0.2, .sign = 1, .accuracy = 1e-14}, Form::kGrid),
+       .terms = 2000},
+      {.op = "vandermonde",
+       .variant = "grid, angles small and not",
+       .arguments = arguments(2, 1, 2, 10),
+       .function = product({.eps = 0.02, .accuracy = 1e-14}, Form::kGrid),
+       .terms = 2000},
+      {.op = "vandermonde",
+       .variant = "grid, L = 1",
+       .arguments = arguments(2, 1, 1, 1),
+       .function = product({.sign = 1, .accuracy = 1e-14}, Form::kGrid),
        .terms = 2000},
       {.op = "vandermonde",
        .variant = "L = 1",

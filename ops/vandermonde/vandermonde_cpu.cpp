@@ -56,8 +56,7 @@ class Entries {
     for (Matrix* m : {&turn_, &cos_, &sin_, &cos_step_, &sin_step_}) m->resize(x.dim(3), n);
     for (int64_t i = 0; i < n; ++i)
       for (int64_t d = 0; d < x.dim(3); ++d) {
-        const double turns = basis.eps * static_cast<double>(place<T>(x, row, first + i, head)[d]);
-        turn_(d, i) = turns - std::rint(turns);
+        turn_(d, i) = turn_of(basis.eps, static_cast<double>(place<T>(x, row, first + i, head)[d]));
         cos_step_(d, i) = std::cos(std::numbers::pi * turn_(d, i));
         sin_step_(d, i) = std::sin(std::numbers::pi * turn_(d, i));
       }
@@ -178,11 +177,41 @@ void slope_entries(const VandermondeBasis& basis, const Tensor& x, const Tensor&
   });
 }
 
-/// f(point) for the points of the grid that the taps of a number fall on.
-template <class F>
-[[gnu::always_inline]] inline void for_taps(const Grid& grid, int64_t first, F f) {
-  for (int a = 0; a < grid.w; ++a) f(a, grid.fold(first + a));
-}
+/// The taps of one number, in loops that vectorise.
+template <class A>
+class Taps {
+ public:
+  Taps(const VandermondeBasis& basis, double x) : spot_(basis.grid, basis.eps, x), count_(spot_.count(basis.grid)) {
+    const A lift = static_cast<A>(basis.lift);
+    if (spot_.small())
+      for (int r = 0; r < Grid::kMoments; ++r) keep(r, spot_.on_moment(lift, r));
+    else
+      for (int a = 0; a < Grid::kMostTaps; ++a) keep(a, spot_.on_grid(basis.grid, a));
+    if (!spot_.small() && basis.lift != 0) lifted_ = -lift;
+  }
+  /// f(weight, row).
+  template <class F>
+  [[gnu::always_inline]] void weigh(const Grid& grid, F f) const {
+    for (int a = 0; a < count_; ++a) f(value_[a], grid.row(spot_.first + a));
+    if (lifted_ != 0) f(lifted_, grid.points());  // the ones: the moment of j^0
+  }
+  /// f(derivative of the weight, row).
+  template <class F>
+  [[gnu::always_inline]] void lean(const Grid& grid, F f) const {
+    for (int a = 0; a < count_; ++a) f(slope_[a], grid.row(spot_.first + a));
+  }
+
+ private:
+  void keep(int a, const Tap<A>& tap) {
+    value_[a] = tap.value;
+    slope_[a] = tap.slope;
+  }
+
+  Spot<A> spot_;
+  int count_;
+  A lifted_ = 0;
+  A value_[Grid::kMostTaps], slope_[Grid::kMostTaps];
+};
 
 template <class T>
 void gather_grid(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y) {
@@ -192,10 +221,9 @@ void gather_grid(const VandermondeBasis& basis, const Tensor& x, const Tensor& w
     for (int64_t i = first; i < first + n; ++i) {
       std::ranges::fill(sum, T(0));
       for (int64_t d = 0; d < s.E; ++d) {
-        const Taps<T> taps(basis.grid, basis.eps, static_cast<double>(place<T>(x, row, i, head)[d]));
-        for_taps(basis.grid, taps.first, [&](int a, int64_t m) {
+        const Taps<T> taps(basis, static_cast<double>(place<T>(x, row, i, head)[d]));
+        taps.weigh(basis.grid, [&](T factor, int64_t m) {
           const T* from = place<T>(w, row, m, head);
-          const T factor = taps.value[a];
           for (int64_t p = 0; p < s.P; ++p) sum[static_cast<size_t>(p)] += factor * from[p];
         });
       }
@@ -215,10 +243,9 @@ void spread_grid(const VandermondeBasis& basis, const Tensor& x, const Tensor& u
     for (int64_t i = 0; i < s.L; ++i) {
       const T* from = place<T>(u, row, i, head);
       for (int64_t d = 0; d < s.E; ++d) {
-        const Taps<T> taps(basis.grid, basis.eps, static_cast<double>(place<T>(x, row, i, head)[d]));
-        for_taps(basis.grid, taps.first, [&](int a, int64_t m) {
+        const Taps<T> taps(basis, static_cast<double>(place<T>(x, row, i, head)[d]));
+        taps.weigh(basis.grid, [&](T factor, int64_t m) {
           T* to = place<T>(S, row, m, head);
-          const T factor = taps.value[a];
           for (int64_t p = 0; p < s.P; ++p) to[p] += factor * from[p];
         });
       }
@@ -234,10 +261,9 @@ void slope_grid(const VandermondeBasis& basis, const Tensor& x, const Tensor& w,
     for (int64_t i = first; i < first + n; ++i)
       for (int64_t d = 0; d < s.E; ++d) {
         std::ranges::fill(sum, T(0));
-        const Taps<T> taps(basis.grid, basis.eps, static_cast<double>(place<T>(x, row, i, head)[d]));
-        for_taps(basis.grid, taps.first, [&](int a, int64_t m) {
+        const Taps<T> taps(basis, static_cast<double>(place<T>(x, row, i, head)[d]));
+        taps.lean(basis.grid, [&](T factor, int64_t m) {
           const T* from = place<T>(w, row, m, head);
-          const T factor = taps.slope[a];
           for (int64_t p = 0; p < s.P; ++p) sum[static_cast<size_t>(p)] += factor * from[p];
         });
         const T* own = place<T>(u, row, i, head);
@@ -273,21 +299,12 @@ void vandermonde_slope(const VandermondeBasis& basis, const Tensor& x, const Ten
   });
 }
 
-void vandermonde_filter(const Grid& grid, const Tensor& f) {
-  // phihat_j = w integral_0^1 phi(w y / 2) cos(pi w j y / n) dy with y = sin: smooth and periodic, so midpoints do.
-  constexpr int kPoints = 32;
-  double sine[kPoints], weight[kPoints];
-  for (int t = 0; t < kPoints; ++t) {
-    const double step = std::numbers::pi / (2 * kPoints), angle = (t + 0.5) * step;
-    sine[t] = std::sin(angle);
-    weight[t] = grid.w * step * std::cos(angle) * std::exp(grid.beta * (std::cos(angle) - 1));
-  }
-  dispatch_wide(f.dtype(), [&]<class T>() {
-    parallel_for(f.numel(), f.numel() * kPoints * 16, [&](int64_t j) {
-      const double angle = std::numbers::pi * grid.w * static_cast<double>(j) / static_cast<double>(grid.n);
-      double sum = 0;
-      for (int t = 0; t < kPoints; ++t) sum += weight[t] * std::cos(angle * sine[t]);
-      f.data<T>()[j] = static_cast<T>(1 / sum);
+void vandermonde_tables(const Grid& grid, const Tensor& filter, const Tensor& powers) {
+  const Filter rule(grid);
+  dispatch_wide(filter.dtype(), [&]<class T>() {
+    parallel_for(grid.L, grid.L * Filter::kNodes * 16, [&](int64_t j) {
+      filter.data<T>()[j] = static_cast<T>(rule.at(j));
+      grid.write_powers(j, powers.data<T>() + j * Grid::kMoments);
     });
   });
 }

@@ -1,7 +1,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "ops/vandermonde/vandermonde_kernels.h"
+#include "ops/vandermonde/vandermonde_grid.cuh"
 #include "tensor/cuda/launch.cuh"
 #include "tensor/cuda/token_tiles.cuh"
 
@@ -13,18 +13,13 @@ constexpr int kWarps = kThreads / kWarp;
 constexpr int kTokens = kWarp;  // tokens of a tile, and places
 constexpr int kChannels = 64;   // columns of v that a block owns
 
-struct Sizes {
-  int64_t L, H, E, P;
-
-  Sizes(const Tensor& x, const Tensor& w) : L(x.dim(1)), H(x.dim(2)), E(x.dim(3)), P(w.dim(3)) {}
-};
+using gridded::Sizes;
 
 /// turn * j less the nearest whole number: exact but for the last bit, in double, whatever j.
 __device__ double fraction(double turn, int64_t j) {
   const double place = static_cast<double>(j), whole = turn * place, rest = fma(turn, place, -whole);
   return (whole - rint(whole)) + rest;
 }
-__device__ double turn_of(double x, double eps) { return x * eps - rint(x * eps); }
 
 // A result y_r = sum_k N(r, k) w_k;  N(i, m) = sum_d h(x_id, m) for gather, its transpose for spread.
 // Owns:    block = kTokens rows of one row and head, kChannels columns; a thread eight rows of a column.
@@ -49,7 +44,8 @@ __global__ void __launch_bounds__(kThreads)
       if (r < s.L && k < s.L) {
         entry = unlifted * static_cast<T>(s.E);
         for (int64_t d = 0; d < s.E; ++d) {
-          const T sine = sinpi(static_cast<T>(fraction(turn_of(x.at(row, token, head)[d], eps), place)));
+          const T sine =
+              sinpi(static_cast<T>(fraction(turn_of(eps, static_cast<double>(x.at(row, token, head)[d])), place)));
           entry -= 2 * sine * sine;
         }
       }
@@ -90,7 +86,7 @@ __global__ void __launch_bounds__(kThreads)
     const auto value = [&](int j, int64_t p) { return w.at(row, start + j, head)[p]; };
     products.multiply(count, s.P, value, own);
     for (int64_t d = 0; d < s.E; ++d) {
-      const double turn = exists ? turn_of(x.at(row, token, head)[d], eps) : 0;
+      const double turn = exists ? turn_of(eps, static_cast<double>(x.at(row, token, head)[d])) : 0;
       T part = 0;
       for (int j = warp; j < count; j += kWarps) {
         const T sine = sinpi(static_cast<T>(2 * fraction(turn, start + j)));
@@ -105,9 +101,8 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// Blocks by tiles of tokens, by rows and heads, and by columns. There is no grid of turns here.
-dim3 grid_of(const VandermondeBasis& basis, const Tensor& x, int64_t P) {
-  require(basis.grid.n == 0, "vandermonde", "has no grid on CUDA");
+/// Blocks by tiles of tokens, by rows and heads, and by columns.
+dim3 blocks_of(const Tensor& x, int64_t P) {
   const int64_t matrices = x.dim(0) * x.dim(2), columns = (P + kChannels - 1) / kChannels;
   require(matrices <= 65535 && columns <= 65535, "vandermonde", "rows times heads must be at most 65535 on CUDA, got ",
           matrices);
@@ -119,32 +114,41 @@ void dispatch_wide(DType dtype, F&& f) {
   dtype == DType::F64 ? f.template operator()<double>() : f.template operator()<float>();
 }
 
-template <bool kSpread>
+template <class T, bool kSpread>
 void write_entries(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y) {
-  const dim3 grid = grid_of(basis, x, w.dim(3));
-  dispatch_wide(w.dtype(), [&]<class T>() {
-    entries_kernel<T, kSpread><<<grid, kThreads, 0, stream()>>>(basis.eps, static_cast<T>(1 - basis.lift), Tokens<T>(x),
-                                                                Tokens<T>(w), Tokens<T>(y), Sizes(x, w));
-  });
+  entries_kernel<T, kSpread><<<blocks_of(x, w.dim(3)), kThreads, 0, stream()>>>(
+      basis.eps, static_cast<T>(1 - basis.lift), Tokens<T>(x), Tokens<T>(w), Tokens<T>(y), Sizes(x, w));
+}
+
+template <class T>
+void write_slopes(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u, const Tensor& dx) {
+  slope_kernel<T><<<blocks_of(x, 1), kThreads, 0, stream()>>>(basis.eps, Tokens<T>(x), Tokens<T>(w), Tokens<T>(u),
+                                                              Tokens<T>(dx), Sizes(x, w));
 }
 
 }  // namespace
 
 void vandermonde_gather(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y) {
-  write_entries<false>(basis, x, w, y);
+  dispatch_wide(w.dtype(), [&]<class T>() {
+    basis.grid.n > 0 ? gridded::gather<T>(basis, x, w, y) : write_entries<T, false>(basis, x, w, y);
+  });
 }
 
 void vandermonde_spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u, const Tensor& S) {
-  write_entries<true>(basis, x, u, S);
+  dispatch_wide(u.dtype(), [&]<class T>() {
+    basis.grid.n > 0 ? gridded::spread<T>(basis, x, u, S) : write_entries<T, true>(basis, x, u, S);
+  });
 }
 
 void vandermonde_slope(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u,
                        const Tensor& dx) {
-  const dim3 grid = grid_of(basis, x, 1);
   dispatch_wide(u.dtype(), [&]<class T>() {
-    slope_kernel<T><<<grid, kThreads, 0, stream()>>>(basis.eps, Tokens<T>(x), Tokens<T>(w), Tokens<T>(u), Tokens<T>(dx),
-                                                     Sizes(x, w));
+    basis.grid.n > 0 ? gridded::slope<T>(basis, x, w, u, dx) : write_slopes<T>(basis, x, w, u, dx);
   });
+}
+
+void vandermonde_tables(const Grid& grid, const Tensor& filter, const Tensor& powers) {
+  dispatch_wide(filter.dtype(), [&]<class T>() { gridded::tables<T>(grid, filter, powers); });
 }
 
 }  // namespace matmix::cuda

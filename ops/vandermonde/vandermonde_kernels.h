@@ -8,7 +8,8 @@ namespace matmix {
 
 /// N_im = sum_d h(x_id, m) of own tokens i and places m: a token's place in the row, where
 ///   h(x, m) = cos(2 pi eps x m) - lift,
-/// or, if there is a grid, a point of it, where h(x, m) = sum of phi(g(x) - m') over the m' that fold to m.
+/// or, if there is a grid, a row of it, with which these cosines are made of the waves cos(2 pi m j / n) / phihat_j of
+/// its points and the powers (j / L)^(2 r) of its moments: N times those is sum_d cos(2 pi eps x_id j) - lift.
 struct VandermondeBasis {
   double eps;
   double lift = 0;
@@ -16,22 +17,23 @@ struct VandermondeBasis {
 };
 
 // All F64, or all F32. Of tokens: x [B, L, H, E], dense rows (batches may have stride 0); u, y [B, L, H, P].
-// Of places: w, S [B, M, H, P]; M = L without a grid. w and u have dense rows, results are contiguous.
+// Of places: w, S [B, M, H, P]; M = L without a grid, else its rows(). w and u have dense rows, results are contiguous.
 //   gather  y = N w        spread  S = N' u        slope  dx_id = sum_m (w_m . u_i) dh(x_id, m)/dx, dx as x, contiguous
-//   filter  f_j = 1 / phihat_j of a grid, L numbers
+//   tables  filter_j = 1 / phihat_j, [L, 1, 1], and powers [L, kMoments] of a grid
 // Sizes are at least 1.
 namespace cpu {
 void vandermonde_gather(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y);
 void vandermonde_spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u, const Tensor& S);
 void vandermonde_slope(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u,
                        const Tensor& dx);
-void vandermonde_filter(const Grid& grid, const Tensor& f);
+void vandermonde_tables(const Grid& grid, const Tensor& filter, const Tensor& powers);
 }  // namespace cpu
 namespace cuda {
 void vandermonde_gather(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y);
 void vandermonde_spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u, const Tensor& S);
 void vandermonde_slope(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u,
                        const Tensor& dx);
+void vandermonde_tables(const Grid& grid, const Tensor& filter, const Tensor& powers);
 }  // namespace cuda
 inline constexpr Kernel kVandermondeGather{"vandermonde_gather", cpu::vandermonde_gather,
                                            IF_CUDA(cuda::vandermonde_gather)};
@@ -39,6 +41,7 @@ inline constexpr Kernel kVandermondeSpread{"vandermonde_spread", cpu::vandermond
                                            IF_CUDA(cuda::vandermonde_spread)};
 inline constexpr Kernel kVandermondeSlope{"vandermonde_slope", cpu::vandermonde_slope,
                                           IF_CUDA(cuda::vandermonde_slope)};
-inline constexpr Kernel kVandermondeFilter{"vandermonde_filter", cpu::vandermonde_filter, nullptr};
+inline constexpr Kernel kVandermondeTables{"vandermonde_tables", cpu::vandermonde_tables,
+                                           IF_CUDA(cuda::vandermonde_tables)};
 
 }  // namespace matmix
