@@ -183,7 +183,7 @@ class Program {
     c.add_option("--heads", o->heads, "H")->check(CLI::Range(1, 64))->capture_default_str();
     c.add_flag("--print", o->print, "draw in the terminal (done anyway without --out)");
     c.add_flag("--values", o->values, "of --mixer: its streams, parameters and M in numbers, not drawn")->needs(mixer);
-    c.add_option("--out", o->out, "new folder for the pictures, and matrix_HEAD.npy of --mixer");
+    c.add_option("--out", o->out, "new folder for pictures and .npy; of --run also a file .html, .png, .svg, .npz");
   }
 
   void add_analyze() {
