@@ -20,8 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// More tokens than a reader looks at, and the ranks of a matrix take long.
 constexpr size_t kMostTokens = 512;
+/// The rank map of so many takes about a second a head, and twice as many take ten times as long.
+constexpr size_t kMostRanked = 128;
 
 /// f(layer, head, M, fast) for every matrix.
 template <class F>
@@ -36,7 +37,7 @@ void print_json(const ShowOptions& options, const MatrixGrid& grid) {
     JsonLine line;
     line.put("run", options.run).put("layer", layer).put("head", head).put("tokens", grid.tokens);
     line.put("error", relative_error(fast, M));
-    put(line, measure_structure(M, {}));
+    put(line, measure_structure(M, grid.rule));
     line.print();
   });
 }
@@ -70,7 +71,7 @@ std::vector<std::vector<HeatMap>> heat_maps(const MatrixGrid& grid) {
 
 std::string html_of(const ShowOptions& options, const MatrixGrid& grid) {
   MatrixGrid measured = grid;
-  measure_heads(measured);
+  if (grid.tokens.size() <= kMostRanked) measure_heads(measured);
   return embeddable_page(
       "matmix: " + options.text,
       to_html(measured, fmt::format("<h2>{}</h2>\n<p class=\"matmix-faint\">{}, {}</p>\n", escaped(options.text),
@@ -160,6 +161,7 @@ int run_show_run(const ShowOptions& options) {
   require(sentence.ids.size() <= kMostTokens, "--text", "must hold at most ", kMostTokens, " tokens, got ",
           sentence.ids.size());
   const MatrixGrid grid = matrices_of_run(options.run, model, sentence);
+  require(!grid.layers.empty(), options.run, "has no layers to draw");
   if (options.global.json) {
     print_json(options, grid);
   } else {

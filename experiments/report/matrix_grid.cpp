@@ -7,7 +7,6 @@
 #include "experiments/json_line.h"
 #include "experiments/report/html.h"
 #include "experiments/report/matrix_script.h"
-#include "mixers/structure.h"
 #include "tensor/random.h"
 #include "tensor/transfer.h"
 
@@ -51,7 +50,7 @@ std::string figure(const MatrixGrid& grid, size_t layer, int64_t head) {
   const HeatMap map(M, MapKind::kSigned);
   std::string image = html_image(map, name);
   image.insert(image.size() - 1, data);
-  return fmt::format("<figure>{}<figcaption>{}, largest {:.3g}</figcaption></figure>\n", image, name, map.largest());
+  return fmt::format("<figure>{}<figcaption>{}, max {:.3g}</figcaption></figure>\n", image, name, map.largest());
 }
 
 std::string choice(const char* what, const char* name, std::initializer_list<std::pair<const char*, const char*>> all) {
@@ -87,7 +86,7 @@ void measure_heads(MatrixGrid& grid) {
     std::vector<HeadStructure>& heads = grid.structure.emplace_back();
     for (int64_t head = 0; head < layer.dim(0); ++head) {
       const Tensor M = contiguous(layer.select(0, head));
-      heads.push_back({mixers::rank_map(M), mixers::singular_values(M)});
+      heads.push_back({mixers::rank_map(M, grid.rule), mixers::singular_values(M)});
     }
   }
 }
@@ -104,10 +103,11 @@ std::string to_html(const MatrixGrid& grid, const std::string& heading) {
       "</div>\n<p class=\"matmix-entry\">Point at an entry; choose a head.</p>\n<div class=\"matmix-detail\"></div>\n";
   const std::string id = fmt::format("{:016x}", stream_of(body));
   return fmt::format(
-             "<div class=\"matmix\" data-matmix=\"{}\" data-tokens=\"{}\">\n<style>{}</style>\n{}<script>\n"
+             "<div class=\"matmix\" data-matmix=\"{}\" data-tokens=\"{}\" "
+             "data-tolerance=\"{}\">\n<style>{}</style>\n{}<script>\n"
              "for (const box of document.querySelectorAll('[data-matmix=\"{}\"]:not([data-ready])')) {{\n"
              "  box.dataset.ready = 'yes';\n  (",
-             id, escaped(JsonLine().put("tokens", grid.tokens).text()), kMatrixStyle, body, id) +
+             id, escaped(JsonLine().put("tokens", grid.tokens).text()), grid.rule.tolerance, kMatrixStyle, body, id) +
          kMatrixScript + ")(box);\n}\n</script>\n</div>\n";
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "mixers/structure.h"
 
 namespace matmix::experiments {
 
@@ -20,12 +20,13 @@ struct MatrixGrid {
   std::vector<Tensor> layers;                              ///< [heads, L, L] each, written out, F64 on the CPU
   std::vector<Tensor> fast = {};                           ///< the same by the fast form; none: not asked for
   std::vector<std::vector<HeadStructure>> structure = {};  ///< of each layer's heads; none: not measured
+  mixers::RankRule rule = {};                              ///< what counts in them
 
   /// The most that a layer has.
   int64_t heads() const;
 };
 
-/// Fills in the structure.
+/// Fills in the structure, by the grid's rule.
 void measure_heads(MatrixGrid& grid);
 
 /// A part of a page that needs nothing else, and disturbs nothing else: a page or a notebook may hold many. The

@@ -6,7 +6,7 @@ const char* const kMatrixStyle = R"(
 .matmix { font: 14px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 1rem auto; padding: 0 1rem; }
 .matmix h2 { margin: .5rem 0 0; font-size: 1.5em; }
 .matmix p { margin: .3rem 0; }
-.matmix-faint, .matmix figcaption { opacity: .7; font-size: 12px; }
+.matmix-faint, .matmix-grid figcaption { opacity: .7; font-size: 12px; }
 .matmix-choice { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: .8rem 0; }
 .matmix-choice select { font: inherit; }
 .matmix-grid { display: grid; gap: .6rem; justify-content: start; overflow-x: auto; padding: 3px; }
@@ -17,7 +17,7 @@ const char* const kMatrixStyle = R"(
 .matmix-detail { display: flex; flex-wrap: wrap; gap: 1rem 2rem; margin-top: .8rem; }
 .matmix-detail svg { max-width: 100%; height: auto; overflow: visible; font: 11px ui-monospace, monospace; }
 .matmix-detail svg text { fill: currentColor; }
-.matmix-detail .matmix-title { font: 600 13px system-ui, sans-serif; opacity: 1; }
+.matmix-title { font-weight: 600; }
 .matmix-detail .matmix-axis { opacity: .65; font: 12px system-ui, sans-serif; }
 .matmix-on { font-weight: 700; }
 .matmix-lines path { fill: none; pointer-events: stroke; }
@@ -30,6 +30,7 @@ const char* const kMatrixScript = R"(box => {
   const labels = tokens.map(x => x.replace(/\s/g, '\u2423')).map(x => x.length > 14 ? x.slice(0, 13) + '\u2026' : x);
   const entry = box.querySelector('.matmix-entry'), detail = box.querySelector('.matmix-detail');
   const digits = x => x === 0 ? '0' : x.toPrecision(4);
+  const brief = x => (x => x !== 0 && Math.abs(x) < 1e-3 ? x.toExponential() : String(x))(Number(x.toPrecision(2)));
   const largest = values => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
 
   // Numbers: three bytes each, the upper ones of a float.
@@ -55,10 +56,11 @@ const char* const kMatrixScript = R"(box => {
   const signs = t => t < .5 ? below(1 - 2 * t) : above(2 * t - 1);
   const sizes = between([[255, 255, 255], [188, 189, 220], [117, 107, 177], [63, 0, 125]]);
   const viridis = between([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]]);
-  const shares = M => M.map((x, k) => {
-    const row = M.subarray(k - k % L, k - k % L + L).reduce((a, b) => a + Math.abs(b), 0);
-    return row > 0 ? Math.abs(x) / row : 0;
-  });
+  const row = (M, i) => M.subarray(i * L, i * L + L);
+  const shares = M => {
+    const sums = tokens.map((_, i) => row(M, i).reduce((a, b) => a + Math.abs(b), 0));
+    return M.map((x, k) => x === 0 ? 0 : Math.abs(x) / sums[Math.floor(k / L)]);
+  };
   const scales = {
     signed: M => {
       const top = largest(M), strength = x => top > 0 ? Math.log1p(1e3 * Math.abs(x) / top) / Math.log1p(1e3) : 0;
@@ -106,7 +108,7 @@ const char* const kMatrixScript = R"(box => {
   const say = (head, i, j) => {
     const k = i * L + j, at = `[${i}, ${j}]`;
     const what = form() === 'difference' ? `|fast - explicit|${at} = ${digits(head.difference[k])}`
-      : `${form()} M${at} = ${digits(entries(head)[k])}, ${digits(shares(entries(head))[k])} of its row`;
+      : `${form()} M${at} = ${digits(entries(head)[k])}, ${digits(shares(row(entries(head), i))[j])} of its row`;
     entry.textContent = `${head.name}: ${what}, what '${tokens[i]}' takes from '${tokens[j]}'`;
   };
   const follow = (element, f) => element.addEventListener('mousemove', event => {
@@ -124,14 +126,14 @@ const char* const kMatrixScript = R"(box => {
   };
   const figure = (name, title, note, width, height, ...children) => {
     const node = document.createElement('figure'), caption = document.createElement('figcaption');
-    const strong = Object.assign(document.createElement('div'), {className: 'matmix-title', textContent: title});
-    caption.append(strong, note);
+    const line = (name, text) => Object.assign(document.createElement('div'), {className: name, textContent: text});
+    caption.append(line('matmix-title', title), line('matmix-faint', note));
     node.className = 'matmix-' + name;
     node.append(caption, svg('svg', {viewBox: `0 0 ${width} ${height}`, width, height}, ...children));
     return node;
   };
   const margin = 24 + 6.7 * labels.reduce((a, x) => Math.max(a, x.length), 0);
-  const size = Math.max(160, Math.min(380, 20 * L)), cell = size / L, every = Math.ceil(13 / cell);
+  const size = Math.max(240, Math.min(400, 16 * L)), cell = size / L, every = Math.ceil(13 / cell);
   const map = (name, title, note, v, told) => {
     const at = k => margin + (k + .5) * cell, shown = k => k % every === 0;
     const rows = labels.map((x, i) => svg('text', {x: margin - 6, y: at(i) + 4, 'text-anchor': 'end'}, shown(i) ? x : ''));
@@ -142,7 +144,7 @@ const char* const kMatrixScript = R"(box => {
     const frame = (x, width) => svg('rect', {x, y: margin, width, height: size, fill: 'none', stroke: '#888'});
     const bar = margin + size + 14;
     const ticks = v.ticks.map(x => svg('text', {x: bar + 20, y: margin + (1 - v.place(x)) * size + 4},
-      Number.isInteger(x) ? x : x.toPrecision(2)));
+      brief(x)));
     follow(cells, (i, j) => {
       for (const [line, k] of [[rows, i], [columns, j]]) line.forEach((x, n) => {
         x.classList.toggle('matmix-on', n === k);
@@ -161,10 +163,10 @@ const char* const kMatrixScript = R"(box => {
     const M = entries(head), parts = shares(M), pitch = L > 40 ? 11 : 16, top = 24, width = 150, right = margin + width;
     const y = k => top + (k + .5) * pitch, lines = [];
     for (let i = 0; i < L; ++i) {
-      const row = [...parts.subarray(i * L, i * L + L).keys()].sort((a, b) => parts[i * L + b] - parts[i * L + a]);
-      for (const j of row.slice(0, 3).filter(j => parts[i * L + j] >= .03)) {
-        const share = parts[i * L + j], middle = margin + width / 2;
-        lines.push(svg('path', {'data-row': i, 'stroke-width': (.5 + 6 * share).toFixed(2), opacity: .35 + .6 * share,
+      const here = row(parts, i), largest = [...here.keys()].sort((a, b) => here[b] - here[a]).slice(0, 3);
+      for (const j of largest.filter(j => here[j] > 0)) {
+        const share = here[j], middle = margin + width / 2;
+        lines.push(svg('path', {'data-row': i, 'stroke-width': (.5 + 6 * share).toFixed(2), opacity: .4 + .6 * share,
           stroke: M[i * L + j] < 0 ? '#4393c3' : '#d6604d',
           d: `M${margin} ${y(i)}C${middle} ${y(i)} ${middle} ${y(j)} ${right} ${y(j)}`},
           svg('title', {}, `${labels[i]} \u2190 ${labels[j]}: ${digits(share)} of the row`)));
@@ -185,7 +187,7 @@ const char* const kMatrixScript = R"(box => {
       node.addEventListener('mouseenter', light(true));
       node.addEventListener('mouseleave', light(false));
     }
-    return figure('alignment', 'Which token looks at which', 'three largest |M| of a row, from 3% of it on; blue: M < 0',
+    return figure('alignment', 'Which token looks at which', 'the three largest |M| of each row, as wide as their shares; blue: M < 0',
       right + margin, top + L * pitch + 8, svg('text', {x: margin - 5, y: 11, 'text-anchor': 'end', class: 'matmix-axis'},
       'to token i'), svg('text', {x: right + 5, y: 11, class: 'matmix-axis'}, 'from token j'), drawn, ...left,
       ...labels.map(word(right + 5, 'start', false)));
@@ -193,12 +195,14 @@ const char* const kMatrixScript = R"(box => {
   const spectrum = head => {
     const s = head.spectrum, n = s.length, share = k => s[0] > 0 && s[k] > 0 ? Math.log10(s[k] / s[0]) : -Infinity;
     const bottom = Math.max(-17, Math.min(-1, Math.floor(Math.min(...Array.from(s, (_, k) => Math.max(share(k), -17))))));
-    const width = 300, height = 220, left = 48, step = Math.ceil(-bottom / 6);
+    const width = 300, height = 200, left = 48, step = Math.ceil(-bottom / 6);
     const x = k => left + (n > 1 ? k / (n - 1) : .5) * width, y = t => 10 + Math.max(t, bottom) / bottom * height;
     const lines = [];
-    for (let t = 0; t >= bottom; t -= step) lines.push(
-      svg('line', {x1: left, x2: left + width, y1: y(t), y2: y(t), stroke: '#8885'}),
-      svg('text', {x: left - 6, y: y(t) + 4, 'text-anchor': 'end'}, t === 0 ? '1' : `1e${t}`));
+    for (let t = 0; t >= bottom; t -= step) for (const digit of t > bottom && bottom > -3 ? [10, 5, 2] : [10]) {
+      const place = y(t - 1 + Math.log10(digit)), words = brief(digit * 10 ** (t - 1));
+      lines.push(svg('line', {x1: left, x2: left + width, y1: place, y2: place, stroke: '#8885'}),
+        svg('text', {x: left - 6, y: place + 4, 'text-anchor': 'end'}, words));
+    }
     const points = Array.from(s, (_, k) => `${x(k).toFixed(1)},${y(share(k)).toFixed(1)}`).join(' ');
     const dots = n > 64 ? [] : Array.from(s, (value, k) => svg('circle', {cx: x(k), cy: y(share(k)), r: 2.6, fill: '#4e79a7'},
       svg('title', {}, `${k + 1}: ${digits(value)}`)));
@@ -210,7 +214,8 @@ const char* const kMatrixScript = R"(box => {
   };
   const ranks = head => {
     const most = side => head.ranks.reduce((a, r, k) => side(Math.floor(k / L), k % L) ? Math.max(a, r) : a, 0);
-    const note = `at most ${most((i, j) => i > j)} below the diagonal, ${most((i, j) => i < j)} above it`;
+    const note = `at most ${most((i, j) => i > j)} below the diagonal, ${most((i, j) => i < j)} above it; ` +
+      `of singular values from ${brief(Number(box.dataset.tolerance))} of the largest on`;
     return map('ranks', 'Rank of the block from an entry to the far corner', note, ranking(head.ranks), (i, j) =>
       entry.textContent = `${head.name}: rank[${i}, ${j}] = ${head.ranks[i * L + j]}`);
   };

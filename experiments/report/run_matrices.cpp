@@ -57,6 +57,17 @@ class Overheard final : public Mixer {
   MatrixGrid& grid_;
 };
 
+/// The share of a singular value that is more than what a mode rounds off.
+double rounding(MathMode mode) {
+  switch (mode) {
+    case MathMode::kF64: return mixers::RankRule().tolerance;
+    case MathMode::kF32: return 1e-4;
+    case MathMode::kTF32: return 1e-2;
+    case MathMode::kBF16: return 5e-2;
+  }
+  return 0;
+}
+
 /// The model of a config with an overheard mixer in every block.
 std::unique_ptr<nn::Bert> overheard_model(const Config& config, const data::RowForm& form, MatrixGrid& grid) {
   const std::unique_ptr<nn::Bert> plain = make_model(config.model, form);
@@ -76,13 +87,14 @@ std::unique_ptr<nn::Bert> overheard_model(const Config& config, const data::RowF
 MatrixGrid matrices_of_run(const std::filesystem::path& run, const TrainedModel& model, const Sentence& sentence) {
   const Config& config = model.config();
   const auto L = static_cast<int64_t>(sentence.ids.size());
-  MatrixGrid grid{.name = config.name, .tokens = sentence.pieces, .layers = {}};
+  const MathMode mode = parse_math_mode(config.train.dtype);
+  MatrixGrid grid{.name = config.name, .tokens = sentence.pieces, .layers = {}, .rule = {.tolerance = rounding(mode)}};
   const std::unique_ptr<nn::Bert> bert = overheard_model(
       config, {.L = config.data.max_len, .vocab_size = make_tokenizer(config.data)->vocabulary().size}, grid);
-  const nn::ParameterStore store(*bert, parse_device(config.train.device), parse_math_mode(config.train.dtype), 0);
+  const nn::ParameterStore store(*bert, parse_device(config.train.device), mode, 0);
   store.load(newest_checkpoint(run).state, false);
   const NoGrad values_only;
-  const Tf32Scope tf32(store.mode() == MathMode::kTF32);
+  const Tf32Scope tf32(mode == MathMode::kTF32);
   const Tensor ids = from_vector(std::vector<int64_t>(sentence.ids.begin(), sentence.ids.end()), {1, L});
   bert->encode(to(ids, store.device()), Runs::full(1, L));
   return grid;

@@ -148,6 +148,16 @@ TEST_CASE("show --values: what M is made of, and M, in numbers") {
   CHECK(run_program("show --all --values").status == 2);
 }
 
+TEST_CASE("show --run: where the matrices cannot go is said before anything is read") {
+  const TempDir dir;
+  const std::string show = "show --run /nowhere --text cat --out ";
+  check_refused(show + "page.pdf", "show: --out must be a folder or a file .html, .png, .svg or .npz, got 'page.pdf'");
+  check_refused(show + "/nowhere/page.html", "file: cannot write '/nowhere/page.html': No such file or directory");
+  dir.write("x", "x");
+  check_refused(show + dir.path().string(), dir.path().string() + ": holds files already; pass another --out");
+  check_refused(show + (dir / "new").string(), "file: cannot read '/nowhere/config.json': No such file or directory");
+}
+
 TEST_CASE("show --all: every mixer on one page") {
   const TempDir dir;
   const Outcome drawn = run_program("show --all --length 8 --state 2");
