@@ -82,22 +82,25 @@ std::string png_of(const ShowOptions&, const MatrixGrid& grid) { return png_of_r
 
 std::string svg_of(const ShowOptions&, const MatrixGrid& grid) { return to_svg(grid); }
 
-std::string npz_of(const ShowOptions& options, const MatrixGrid& grid) {
+std::string npz_of(const fs::path& scratch, const MatrixGrid& grid) {
   NpzContent content;
   for (size_t layer = 0; layer < grid.layers.size(); ++layer) {
     content.arrays.emplace_back(text("layer_", layer), grid.layers[layer]);
     content.arrays.emplace_back(text("layer_", layer, "_fast"), grid.fast[layer]);
   }
   content.words.emplace_back("tokens", grid.tokens);
-  return encode_npz(content, options.out);
+  return encode_npz(content, scratch);
 }
 
-/// A kind of file that --out may name.
+std::string npz_at_out(const ShowOptions& options, const MatrixGrid& grid) { return npz_of(options.out, grid); }
+
+/// A kind of file that --out may name, and what makes its bytes.
+using Encode = std::string (*)(const ShowOptions&, const MatrixGrid&);
 struct Export {
   const char* extension;
-  std::string (*bytes)(const ShowOptions&, const MatrixGrid&);
+  Encode encode;
 };
-constexpr Export kExports[] = {{".html", html_of}, {".png", png_of}, {".svg", svg_of}, {".npz", npz_of}};
+constexpr Export kExports[] = {{".html", html_of}, {".png", png_of}, {".svg", svg_of}, {".npz", npz_at_out}};
 
 /// Where the matrices go. Opened before the model is read: what cannot be written is known at once.
 class Targets {
@@ -108,7 +111,7 @@ class Targets {
     const std::string extension = fs::path(options.out).extension().string();
     const auto* kind = std::ranges::find(kExports, extension, &Export::extension);
     if (kind != std::end(kExports)) {
-      add_file(options.out, kind->bytes);
+      add_file(options.out, kind->encode);
     } else {
       require(extension.empty() || fs::is_directory(options.out), "show",
               "--out must be a folder or a file .html, .png, .svg or .npz, got '", options.out, "'");
@@ -122,7 +125,7 @@ class Targets {
 
   void write(const MatrixGrid& grid) {
     for (File& file : files_) {
-      const std::string bytes = file.bytes(options_, grid);
+      const std::string bytes = file.encode(options_, grid);
       file.out->write(bytes.data(), bytes.size());
       file.out->commit();
     }
@@ -131,17 +134,18 @@ class Targets {
     for (size_t layer = 0; layer < rows.size(); ++layer) {
       folder_->write(text("layer_", layer), rows[layer]);
       write_npy(folder_->path() / text("layer_", layer, ".npy"), grid.layers[layer]);
-      write_npy(folder_->path() / text("layer_", layer, "_fast.npy"), grid.fast[layer]);
     }
+    const fs::path both = folder_->path() / "matrices.npz";
+    write_file_atomically(both, npz_of(both, grid));
   }
 
  private:
   struct File {
     std::unique_ptr<AtomicFile> out;
-    std::string (*bytes)(const ShowOptions&, const MatrixGrid&);
+    Encode encode;
   };
-  void add_file(const std::string& path, std::string (*bytes)(const ShowOptions&, const MatrixGrid&)) {
-    files_.push_back({std::make_unique<AtomicFile>(path), bytes});
+  void add_file(const std::string& path, Encode encode) {
+    files_.push_back({std::make_unique<AtomicFile>(path), encode});
     names_.push_back(path);
   }
 

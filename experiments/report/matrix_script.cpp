@@ -11,7 +11,8 @@ const char* const kMatrixStyle = R"(
 .matmix-choice select { font: inherit; }
 .matmix-grid { display: grid; gap: .6rem; justify-content: start; overflow-x: auto; padding: 3px; }
 .matmix figure { margin: 0; }
-.matmix-grid img { width: 100%; display: block; image-rendering: pixelated; cursor: crosshair; outline: 1px solid #8888; }
+.matmix-grid img { width: 100%; display: block; outline: 1px solid #8888; }
+.matmix img, .matmix image { image-rendering: pixelated; cursor: crosshair; }
 .matmix-chosen img { outline: 3px solid #f28e2b; }
 .matmix-entry { font: 13px ui-monospace, monospace; min-height: 1.5em; }
 .matmix-detail { display: flex; flex-wrap: wrap; gap: 1rem 2rem; margin-top: .8rem; }
@@ -80,7 +81,8 @@ const char* const kMatrixScript = R"(box => {
   };
   const found = heads.flatMap(h => [...h.difference]).filter(x => x > 0);
   const high = Math.ceil(Math.log10(found.reduce((a, b) => Math.max(a, b), 1e-300)));
-  const low = Math.max(high - 12, Math.min(high - 1, Math.floor(Math.log10(found.reduce((a, b) => Math.min(a, b), 1e300)))));
+  const least = Math.floor(Math.log10(found.reduce((a, b) => Math.min(a, b), 1e300)));
+  const low = Math.max(high - 12, Math.min(high - 1, least));
   const differences = D => ({values: D, place: x => x > 0 ? (Math.log10(x) - low) / (high - low) : 0, colour: viridis,
     ticks: found.length ? Array.from({length: high - low + 1}, (_, k) => 10 ** (low + k)) : [0]});
   const ranking = R => {
@@ -124,6 +126,7 @@ const char* const kMatrixScript = R"(box => {
     node.append(...children);
     return node;
   };
+  const words = (x, y, text, more) => svg('text', {x, y, ...more}, text);
   const figure = (name, title, note, width, height, ...children) => {
     const node = document.createElement('figure'), caption = document.createElement('figcaption');
     const line = (name, text) => Object.assign(document.createElement('div'), {className: name, textContent: text});
@@ -136,15 +139,14 @@ const char* const kMatrixScript = R"(box => {
   const size = Math.max(240, Math.min(400, 16 * L)), cell = size / L, every = Math.ceil(13 / cell);
   const map = (name, title, note, v, told) => {
     const at = k => margin + (k + .5) * cell, shown = k => k % every === 0;
-    const rows = labels.map((x, i) => svg('text', {x: margin - 6, y: at(i) + 4, 'text-anchor': 'end'}, shown(i) ? x : ''));
-    const columns = labels.map((x, j) => svg('text', {transform: `translate(${at(j) + 4} ${margin - 6}) rotate(-90)`},
-      shown(j) ? x : ''));
+    const rows = labels.map((x, i) => words(margin - 6, at(i) + 4, shown(i) ? x : '', {'text-anchor': 'end'}));
+    const columns = labels.map((x, j) =>
+      words(0, 0, shown(j) ? x : '', {transform: `translate(${at(j) + 4} ${margin - 6}) rotate(-90)`}));
     const cells = svg('image', {href: picture(v), x: margin, y: margin, width: size, height: size,
-      preserveAspectRatio: 'none', style: 'image-rendering: pixelated; cursor: crosshair'});
+      preserveAspectRatio: 'none'});
     const frame = (x, width) => svg('rect', {x, y: margin, width, height: size, fill: 'none', stroke: '#888'});
     const bar = margin + size + 14;
-    const ticks = v.ticks.map(x => svg('text', {x: bar + 20, y: margin + (1 - v.place(x)) * size + 4},
-      brief(x)));
+    const ticks = v.ticks.map(x => words(bar + 20, margin + (1 - v.place(x)) * size + 4, brief(x)));
     follow(cells, (i, j) => {
       for (const [line, k] of [[rows, i], [columns, j]]) line.forEach((x, n) => {
         x.classList.toggle('matmix-on', n === k);
@@ -153,8 +155,8 @@ const char* const kMatrixScript = R"(box => {
       told(i, j);
     });
     return figure(name, title, note, bar + 90, margin + size + 8,
-      svg('text', {x: margin, y: 11, class: 'matmix-axis'}, 'from token j'),
-      svg('text', {transform: `translate(11 ${margin + size}) rotate(-90)`, class: 'matmix-axis'}, 'to token i'),
+      words(margin, 11, 'from token j', {class: 'matmix-axis'}),
+      words(0, 0, 'to token i', {class: 'matmix-axis', transform: `translate(11 ${margin + size}) rotate(-90)`}),
       ...rows, ...columns, cells, frame(margin, size),
       svg('image', {href: painted(1, 128, k => v.colour(1 - k / 127)), x: bar, y: margin, width: 14, height: size,
         preserveAspectRatio: 'none'}), frame(bar, 14), ...ticks);
@@ -173,12 +175,9 @@ const char* const kMatrixScript = R"(box => {
       }
     }
     const drawn = svg('g', {class: 'matmix-lines'}, ...lines);
-    const word = (x, anchor, row) => (text, k) => {
-      const node = svg('text', {x, y: y(k) + 4, 'text-anchor': anchor, 'font-size': Math.min(11, pitch)}, text);
-      if (row) node.dataset.row = k;
-      return node;
-    };
-    const left = labels.map(word(margin - 5, 'end', true));
+    const column = (x, anchor) => labels.map((text, k) =>
+      words(x, y(k) + 4, text, {'text-anchor': anchor, 'font-size': Math.min(11, pitch), 'data-row': k}));
+    const left = column(margin - 5, 'end'), heading = {class: 'matmix-axis'};
     for (const node of [...left, ...lines]) {
       const light = on => () => {
         drawn.classList.toggle('matmix-dim', on);
@@ -187,30 +186,31 @@ const char* const kMatrixScript = R"(box => {
       node.addEventListener('mouseenter', light(true));
       node.addEventListener('mouseleave', light(false));
     }
-    return figure('alignment', 'Which token looks at which', 'the three largest |M| of each row, as wide as their shares; blue: M < 0',
-      right + margin, top + L * pitch + 8, svg('text', {x: margin - 5, y: 11, 'text-anchor': 'end', class: 'matmix-axis'},
-      'to token i'), svg('text', {x: right + 5, y: 11, class: 'matmix-axis'}, 'from token j'), drawn, ...left,
-      ...labels.map(word(right + 5, 'start', false)));
+    return figure('alignment', 'Which token looks at which',
+      'the three largest |M| of each row, as wide as their shares; blue: M < 0', right + margin, top + L * pitch + 8,
+      words(margin - 5, 11, 'to token i', {...heading, 'text-anchor': 'end'}),
+      words(right + 5, 11, 'from token j', heading), drawn, ...left, ...column(right + 5, 'start'));
   };
   const spectrum = head => {
     const s = head.spectrum, n = s.length, share = k => s[0] > 0 && s[k] > 0 ? Math.log10(s[k] / s[0]) : -Infinity;
-    const bottom = Math.max(-17, Math.min(-1, Math.floor(Math.min(...Array.from(s, (_, k) => Math.max(share(k), -17))))));
+    const least = Math.floor(Math.min(...Array.from(s, (_, k) => share(k))));
+    const bottom = Math.max(-17, Math.min(-1, least));
     const width = 300, height = 200, left = 48, step = Math.ceil(-bottom / 6);
     const x = k => left + (n > 1 ? k / (n - 1) : .5) * width, y = t => 10 + Math.max(t, bottom) / bottom * height;
     const lines = [];
     for (let t = 0; t >= bottom; t -= step) for (const digit of t > bottom && bottom > -3 ? [10, 5, 2] : [10]) {
-      const place = y(t - 1 + Math.log10(digit)), words = brief(digit * 10 ** (t - 1));
+      const place = y(t - 1 + Math.log10(digit)), value = brief(digit * 10 ** (t - 1));
       lines.push(svg('line', {x1: left, x2: left + width, y1: place, y2: place, stroke: '#8885'}),
-        svg('text', {x: left - 6, y: place + 4, 'text-anchor': 'end'}, words));
+        words(left - 6, place + 4, value, {'text-anchor': 'end'}));
     }
     const points = Array.from(s, (_, k) => `${x(k).toFixed(1)},${y(share(k)).toFixed(1)}`).join(' ');
-    const dots = n > 64 ? [] : Array.from(s, (value, k) => svg('circle', {cx: x(k), cy: y(share(k)), r: 2.6, fill: '#4e79a7'},
-      svg('title', {}, `${k + 1}: ${digits(value)}`)));
-    const ticks = [...new Set([0, Math.floor((n - 1) / 2), n - 1])].map(k =>
-      svg('text', {x: x(k), y: height + 26, 'text-anchor': 'middle'}, k + 1));
-    return figure('spectrum', 'Singular values', `as shares of the largest, ${digits(s[0])}`, left + width + 20, height + 46,
-      ...lines, svg('polyline', {points, fill: 'none', stroke: '#4e79a7', 'stroke-width': 1.8}), ...dots, ...ticks,
-      svg('text', {x: left + width / 2, y: height + 42, 'text-anchor': 'middle', class: 'matmix-axis'}, 'number'));
+    const blue = '#4e79a7', middle = {'text-anchor': 'middle'};
+    const dots = n > 64 ? [] : Array.from(s, (value, k) =>
+      svg('circle', {cx: x(k), cy: y(share(k)), r: 2.6, fill: blue}, svg('title', {}, `${k + 1}: ${digits(value)}`)));
+    const ticks = [...new Set([0, Math.floor((n - 1) / 2), n - 1])].map(k => words(x(k), height + 26, k + 1, middle));
+    return figure('spectrum', 'Singular values', `as shares of the largest, ${digits(s[0])}`, left + width + 20,
+      height + 46, ...lines, svg('polyline', {points, fill: 'none', stroke: blue, 'stroke-width': 1.8}), ...dots,
+      ...ticks, words(left + width / 2, height + 42, 'number', {...middle, class: 'matmix-axis'}));
   };
   const ranks = head => {
     const most = side => head.ranks.reduce((a, r, k) => side(Math.floor(k / L), k % L) ? Math.max(a, r) : a, 0);
@@ -219,10 +219,8 @@ const char* const kMatrixScript = R"(box => {
     return map('ranks', 'Rank of the block from an entry to the far corner', note, ranking(head.ranks), (i, j) =>
       entry.textContent = `${head.name}: rank[${i}, ${j}] = ${head.ranks[i * L + j]}`);
   };
-  const titles = {
-    signed: 'blue below 0, red above, logarithmic', size: '|M|', share: '|M| / sum of its row', log: 'log |M|, 6 decades'};
-  const note = () => form() !== 'difference' ? titles[scale()] : found.length === 0 ? 'all 0'
-    : `logarithmic, from 1e${low} to 1e${high}, one scale for all heads`;
+  const note = () => form() !== 'difference' ? box.querySelector('.matmix-scale').selectedOptions[0].textContent
+    : found.length > 0 ? `logarithmic, from 1e${low} to 1e${high}, one scale for all heads` : 'all 0';
   let chosen = heads[0];
   const show = () => {
     for (const head of heads) head.image.parentElement.classList.toggle('matmix-chosen', head === chosen);
