@@ -17,7 +17,11 @@ Dft::Dft(const BlockShape& shape, int64_t max_len)
 }
 
 Traits Dft::traits() const {
-  return {.name = "dft", .sequence_aligned = true, .explicit_cost = "L^2 P", .fast_cost = "n log n P"};
+  return {.name = "dft",
+          .sequence_aligned = true,
+          .by_transforms = true,
+          .explicit_cost = "L^2 P",
+          .fast_cost = "n log n P"};
 }
 
 Var Dft::do_matrix(const Streams& c, int64_t L) const {

@@ -19,7 +19,9 @@ struct Traits {
   bool normalised = false;        ///< every row of M sums to 1
   bool sequence_aligned = false;  ///< M[:i+1, :i+1] is made of parameters of tokens <= i; of a normalised M up to what
                                   ///< its rows are divided by
-  int64_t max_len = kUnlimited;   ///< longest run that the class itself admits (dense, a fixed DFT size)
+  bool length_dependent = false;  ///< M changes with the length of its run, as only the reference's matrices do
+  bool by_transforms = false;     ///< the fast form rounds to a share of its largest result, of any token
+  int64_t max_len = kUnlimited;   ///< longest run that the class itself admits (dense, monarch)
   int64_t copies = 1;             ///< heads of the result per head of v (2 for concat)
   double accuracy = 0;            ///< relative error that the fast form may have in F64; 0: that of rounding
   /// Promised, tight bounds on the rank of blocks strictly below (M[k+1:, :k+1]) and strictly above the diagonal.

@@ -18,6 +18,8 @@ Traits Toeplitz::traits() const {
   return {.name = "toeplitz",
           .causal = options_.causal,
           .sequence_aligned = !options_.reference_compat,
+          .length_dependent = options_.reference_compat,
+          .by_transforms = true,
           .explicit_cost = "L^2 P",
           .fast_cost = "L log L P"};
 }

@@ -22,7 +22,10 @@ Vandermonde::Vandermonde(const BlockShape& shape, const VandermondeMixerOptions&
 
 Traits Vandermonde::traits() const {
   return {.name = "vandermonde",
+          .causal = options_.reference_compat,
           .sequence_aligned = !options_.reference_compat,
+          .length_dependent = options_.reference_compat,
+          .by_transforms = true,
           .accuracy = options_.accuracy > 0 ? options_.accuracy : 1e-10,
           .explicit_cost = "L^2 (E + P)",
           .fast_cost = "L (log L + E) P"};

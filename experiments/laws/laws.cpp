@@ -8,6 +8,8 @@
 #include "mixers/monarch.h"
 #include "mixers/quasiseparable.h"
 #include "mixers/semiseparable.h"
+#include "mixers/toeplitz.h"
+#include "mixers/vandermonde.h"
 
 namespace matmix::experiments {
 namespace {
@@ -42,6 +44,14 @@ MixerRow low_rank_variant(const char* what, mixers::FeatureMap features, bool no
           }};
 }
 
+MixerRow toeplitz_variant(const char* what, mixers::ToeplitzMixerOptions options) {
+  return {text("toeplitz, ", what), "an option of it", [options](const BlockShape& s, const MixerSizes& z) {
+            auto made = options;
+            made.scale_len = z.max_len;
+            return std::make_unique<mixers::Toeplitz>(s, made);
+          }};
+}
+
 std::vector<MixerRow> all_rows() {
   std::vector<MixerRow> rows = mixers::registry();
   rows.push_back(quasiseparable_variant("no shift", {.shift = false, .diagonal = Diagonal::kPerHead}));
@@ -66,6 +76,13 @@ std::vector<MixerRow> all_rows() {
                     const int64_t order = std::min<int64_t>(3, mixers::Monarch::finest_order(sizes.max_len));
                     return std::make_unique<mixers::Monarch>(
                         shape, mixers::MonarchMixerOptions{.order = order, .max_len = sizes.max_len});
+                  }});
+  rows.push_back(toeplitz_variant("causal", {.causal = true}));
+  rows.push_back(toeplitz_variant("the reference's", {.reference_compat = true}));
+  rows.push_back({"vandermonde, the reference's", "an option of it", [](const BlockShape& s, const MixerSizes& z) {
+                    return std::make_unique<mixers::Vandermonde>(
+                        s, mixers::VandermondeMixerOptions{
+                               .qk_dim = z.qk_dim, .scale_len = z.max_len, .eps = 1, .reference_compat = true});
                   }});
   rows.push_back({"attention, causal", "an option of it", [](const BlockShape& shape, const MixerSizes& sizes) {
                     return std::make_unique<mixers::Attention>(
@@ -103,13 +120,16 @@ const std::vector<Law>& laws() {
       {"padding", "neither side, amount nor content (NaN) of padding matters; results and gradients there are 0"},
       {"packing", "sequences packed into rows give what they give apart"},
       {"linear", "the result is linear in v, given the streams"},
-      {"causal", "M is 0 above the diagonal, and the fast form blind to later v, exactly if promised"},
+      {"causal",
+       "M is 0 above the diagonal, and the fast form blind to later v (by transforms: but for rounding), exactly if "
+       "promised"},
       {"truncation", "a causal mixer gives the first tokens alone what it gives them in a longer run"},
       {"recurrence",
        "causal and of bounded rank: explicit, chunked and step by step agree, so do pieces with the state carried "
        "over"},
       {"scale",
-       "a longer run whose further streams are 0 has the same M in its corner; if normalised up to a factor a row"},
+       "a longer run whose further streams are 0 has the same M in its corner, exactly unless promised otherwise; if "
+       "normalised up to a factor a row"},
       {"rank", "blocks strictly below and strictly above the diagonal have at most the promised rank"},
       {"rank_tight", "and the promised rank is reached"},
       {"monarch", "blocks of every b-th row and b columns side by side have rank 1, for the promised b"},

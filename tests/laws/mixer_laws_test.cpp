@@ -63,6 +63,7 @@ const std::vector<Proof>& proofs() {
       {Flaw::kSaysRankZero, "rank", {"rank"}},
       {Flaw::kSaysRankTwo, "rank_tight", {"rank_tight"}},
       {Flaw::kSaysMonarch, "monarch", {"monarch"}},
+      {Flaw::kSaysLengthDependent, "scale", {"scale"}},
       {Flaw::kChangesOrder, "repeatable", {"repeatable"}},
       {Flaw::kDiffersOnCuda, "devices", {}},
       {Flaw::kDecaysVector, "decay_groups", {"decay_groups"}},

@@ -39,6 +39,7 @@ enum class Flaw {
   kSaysRankTwo,
   kSaysRankZero,  ///< promises 0 below the diagonal
   kSaysMonarch,   ///< promises blocks of rank 1, two columns wide
+  kSaysLengthDependent,
   kChangesOrder,  ///< the fast form sums in another order every other time, as atomics do
   kDiffersOnCuda,
   kDecaysVector,  ///< w shrinks in training
@@ -63,6 +64,7 @@ class Toy final : public mixers::Mixer, public mixers::Recurrence {
     t.sequence_aligned = flaw_ != Flaw::kHidesAligned;
     t.rank_below = flaw_ == Flaw::kSaysRankTwo ? 2 : flaw_ == Flaw::kSaysRankZero ? 0 : 1;
     if (t.causal && flaw_ != Flaw::kLeaks) t.rank_above = 0;
+    t.length_dependent = flaw_ == Flaw::kSaysLengthDependent;
     t.monarch_block = flaw_ == Flaw::kSaysMonarch ? 2 : 1;
     return t;
   }
