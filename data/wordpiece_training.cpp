@@ -185,6 +185,8 @@ class Merger {
 }  // namespace
 
 std::vector<std::string> train_vocabulary(std::span<const std::string> texts, const VocabularyOptions& options) {
+  constexpr int64_t kMost = int64_t{1} << 24;
+  require(options.size <= kMost, "train_vocabulary", "size must be at most ", kMost, ", got ", options.size);
   const WordCounts words = count_words(texts, options.casing);
   require(!words.empty(), "train_vocabulary", "the texts must hold at least one word, got none");
   Merger merger(words);

@@ -11,6 +11,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// What a whole number may be, ends included. The upper ends are beyond what any one machine trains, and products of
+/// sizes below them do not overflow.
+struct Bounds {
+  int64_t least, most;
+};
+
+/// Tokens of a step: what batches are made of before a tensor is asked for.
+constexpr int64_t kMostStepTokens = int64_t{1} << 26;
+
 /// Reads the fields of one JSON object into a struct and refuses what it does not know.
 class Reader {
  public:
@@ -22,9 +31,13 @@ class Reader {
 
   template <class T>
   void operator()(const char* key, T& field) {
-    known_.push_back(key);
-    const auto found = object_.find(key);
-    if (found != object_.end()) read(*found, join(key), field);
+    static_assert(!std::is_same_v<T, int64_t>, "a whole number needs bounds");
+    find(key, field);
+  }
+  void operator()(const char* key, int64_t& field, Bounds bounds) {
+    if (find(key, field))
+      require(field >= bounds.least && field <= bounds.most, where_, join(key), " must be in [", bounds.least, ", ",
+              bounds.most, "], got ", field);
   }
 
   void finish() const {
@@ -35,6 +48,13 @@ class Reader {
   }
 
  private:
+  template <class T>
+  bool find(const char* key, T& field) {
+    known_.push_back(key);
+    const auto found = object_.find(key);
+    if (found != object_.end()) read(*found, join(key), field);
+    return found != object_.end();
+  }
   std::string join(std::string_view key) const { return path_.empty() ? std::string(key) : text(path_, ".", key); }
   void expect(bool ok, const Json& value, const std::string& path, const char* what) const {
     if (!ok)
@@ -82,6 +102,8 @@ class Writer {
       object[key] = field;
     }
   }
+  void operator()(const char* key, int64_t& field, Bounds) { object[key] = field; }
+
   Json object = Json::object();
 };
 
@@ -93,29 +115,29 @@ void fields(Io& io, DataConfig& c) {
   io("path", c.path);
   io("tokenizer", c.tokenizer);
   io("layout", c.layout);
-  io("max_len", c.max_len);
+  io("max_len", c.max_len, {1, 1 << 20});
   io("mask_rate", c.mask_rate);
   io("whole_word", c.whole_word);
   io("heldout", c.heldout);
-  io("pairs", c.pairs);
-  io("queries", c.queries);
-  io("keys", c.keys);
-  io("values", c.values);
-  io("heldout_rows", c.heldout_rows);
-  io("seed", c.seed);
+  io("pairs", c.pairs, {1, 1 << 20});
+  io("queries", c.queries, {1, 1 << 20});
+  io("keys", c.keys, {1, 1 << 20});
+  io("values", c.values, {1, 1 << 20});
+  io("heldout_rows", c.heldout_rows, {1, 1 << 20});
+  io("seed", c.seed, {0, INT64_MAX});
 }
 
 template <class Io>
 void fields(Io& io, MixerConfig& c) {
   io("name", c.name);
   io("source", c.source);
-  io("state", c.state);
-  io("groups", c.groups);
-  io("qk_dim", c.qk_dim);
-  io("Q", c.Q);
-  io("expand", c.expand);
-  io("headdim", c.headdim);
-  io("conv_width", c.conv_width);
+  io("state", c.state, {1, 1 << 16});
+  io("groups", c.groups, {1, 1 << 16});
+  io("qk_dim", c.qk_dim, {1, 1 << 16});
+  io("Q", c.Q, {1, 1 << 16});
+  io("expand", c.expand, {1, 64});
+  io("headdim", c.headdim, {1, 1 << 16});
+  io("conv_width", c.conv_width, {0, 1024});
   io("conv_causal", c.conv_causal);
   io("conv_bias", c.conv_bias);
   io("conv_act", c.conv_act);
@@ -129,12 +151,12 @@ void fields(Io& io, MixerConfig& c) {
 
 template <class Io>
 void fields(Io& io, ModelConfig& c) {
-  io("d_model", c.d_model);
-  io("layers", c.layers);
-  io("mlp_width", c.mlp_width);
+  io("d_model", c.d_model, {1, 1 << 16});
+  io("layers", c.layers, {0, 1024});
+  io("mlp_width", c.mlp_width, {0, 1 << 20});
   io("mlp_act", c.mlp_act);
   io("mlp_gated", c.mlp_gated);
-  io("max_positions", c.max_positions);
+  io("max_positions", c.max_positions, {0, 1 << 20});
   io("dropout", c.dropout);
   io("norm", c.norm);
   io("mixer", c.mixer);
@@ -142,24 +164,24 @@ void fields(Io& io, ModelConfig& c) {
 
 template <class Io>
 void fields(Io& io, TrainConfig& c) {
-  io("batch", c.batch);
-  io("steps", c.steps);
+  io("batch", c.batch, {1, 1 << 20});
+  io("steps", c.steps, {1, 1'000'000'000});
   io("lr", c.lr);
-  io("warmup", c.warmup);
+  io("warmup", c.warmup, {0, 1'000'000'000});
   io("final_fraction", c.final_fraction);
   io("weight_decay", c.weight_decay);
   io("beta1", c.beta1);
   io("beta2", c.beta2);
   io("eps", c.eps);
   io("max_grad_norm", c.max_grad_norm);
-  io("log_every", c.log_every);
-  io("evaluate_every", c.evaluate_every);
-  io("checkpoint_every", c.checkpoint_every);
-  io("evaluate_rows", c.evaluate_rows);
+  io("log_every", c.log_every, {1, 1'000'000'000});
+  io("evaluate_every", c.evaluate_every, {1, 1'000'000'000});
+  io("checkpoint_every", c.checkpoint_every, {1, 1'000'000'000});
+  io("evaluate_rows", c.evaluate_rows, {1, 1'000'000'000});
   io("graph", c.graph);
   io("dtype", c.dtype);
   io("device", c.device);
-  io("seed", c.seed);
+  io("seed", c.seed, {0, INT64_MAX});
 }
 
 template <class Io>
@@ -227,16 +249,9 @@ void apply(Json& config, const std::string& assignment) {
 }
 
 void check(const Config& c, const std::string& where) {
-  const auto positive = [&](const char* path, int64_t x) { require(x > 0, where, path, " must be positive, got ", x); };
-  positive("data.max_len", c.data.max_len);
-  positive("model.d_model", c.model.d_model);
-  positive("train.batch", c.train.batch);
-  positive("train.steps", c.train.steps);
-  positive("train.log_every", c.train.log_every);
-  positive("train.evaluate_every", c.train.evaluate_every);
-  positive("train.checkpoint_every", c.train.checkpoint_every);
-  positive("train.evaluate_rows", c.train.evaluate_rows);
-  require(c.model.layers >= 0, where, "model.layers must not be negative, got ", c.model.layers);
+  const int64_t row = c.data.kind == "recall" ? 2 * (c.data.pairs + c.data.queries) : c.data.max_len;
+  require(c.train.batch <= kMostStepTokens / row, where, "train.batch must be at most ", kMostStepTokens / row,
+          " for rows of ", row, " tokens, got ", c.train.batch);
   require(c.train.lr > 0, where, "train.lr must be positive, got ", c.train.lr);
   require(c.data.mask_rate > 0 && c.data.mask_rate < 1, where, "data.mask_rate must be in (0, 1), got ",
           c.data.mask_rate);

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
+#include <new>
 
 #include "experiments/commands/commands.h"
 #include "experiments/provenance.h"
@@ -251,6 +252,9 @@ std::string in_one_line(std::string message) {
 int guarded_main(int argc, char** argv) {
   try {
     return Program().run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("matmix: there is not enough memory\n", stderr);
+    return kBadInput;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "matmix: %s\n", in_one_line(error.what()).c_str());
     return kBadInput;

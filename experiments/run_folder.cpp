@@ -13,6 +13,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char *kConfig = "config.json", *kVocabulary = "vocab.txt";
+
+bool is_run(const fs::path& run) { return fs::exists(run / kConfig); }
+
+/// As it was given.
+Config written_config(const fs::path& run) {
+  const fs::path path = run / kConfig;
+  return parse_config(without_provenance(read_file(path)), path.string());
+}
+
 fs::path checkpoint_path(const fs::path& run, int64_t step) {
   return run / "checkpoints" / text("step_", step, ".safetensors");
 }
@@ -33,17 +43,6 @@ std::vector<int64_t> checkpoint_steps(const fs::path& run) {
   return steps;
 }
 
-int64_t number(const TensorFile& file, const char* key) {
-  const auto found = file.metadata.find(key);
-  require(found != file.metadata.end(), "checkpoint", "has no ", key, " in its metadata");
-  const std::string& digits = found->second;
-  int64_t value = -1;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  require(error == std::errc() && end == digits.data() + digits.size() && value >= 0, "checkpoint",
-          "must have a whole number as ", key, " in its metadata, got '", digits, "'");
-  return value;
-}
-
 void append(const fs::path& path, const std::string& line) {
   std::FILE* file = std::fopen(path.c_str(), "ab");
   require(file != nullptr, path.string(), "cannot be opened for writing");
@@ -53,20 +52,24 @@ void append(const fs::path& path, const std::string& line) {
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path path, const Config& config, bool resume) : path_(std::move(path)) {
-  const fs::path config_path = path_ / "config.json";
-  if (fs::exists(config_path)) {
-    require(resume, path_.string(), "holds a run already; pass --resume to go on with it, or another --out");
-    require(to_json(config_of_run(path_)) == to_json(config), path_.string(),
-            "holds a run of another config; resume it with the config it has");
-  } else {
-    std::error_code error;
-    fs::create_directories(path_ / "checkpoints", error);
-    require(!error, path_.string(), "cannot be made: ", error.message());
-    write_file_atomically(config_path, with_provenance(to_json(config), config.train.device));
-  }
+RunFolder::RunFolder(fs::path path, const Config& config, bool resume) : path_(std::move(path)), config_(config) {
+  if (!is_run(path_)) return;
+  require(resume, path_.string(), "holds a run already; pass --resume to go on with it, or another --out");
+  require(to_json(written_config(path_)) == to_json(config), path_.string(),
+          "holds a run of another config; resume it with the config it has");
+  config_ = config_of_run(path_);
   if (fs::exists(path_ / "metrics.jsonl"))
     metrics_bytes_ = static_cast<int64_t>(fs::file_size(path_ / "metrics.jsonl"));
+}
+
+void RunFolder::start() {
+  if (is_run(path_)) return;
+  std::error_code error;
+  fs::create_directories(path_ / "checkpoints", error);
+  require(!error, path_.string(), "cannot be made: ", error.message());
+  if (config_.data.kind != "recall" && config_.data.tokenizer != "bytes")
+    write_file_atomically(path_ / kVocabulary, read_file(config_.data.tokenizer));
+  write_file_atomically(path_ / kConfig, with_provenance(to_json(config_), config_.train.device));
 }
 
 void RunFolder::log(const std::string& metrics_line, const std::string& timing_line) {
@@ -80,14 +83,15 @@ void RunFolder::save_checkpoint(int64_t step, TensorFile state) {
   state.metadata["metrics_bytes"] = std::to_string(metrics_bytes_);
   const fs::path written = checkpoint_path(path_, step);
   write_safetensors(written, state);
-  require(number(read_safetensors(written), "step") == step, written.string(), "does not read back as it was written");
+  require(number_of(read_safetensors(written), "step") == step, written.string(),
+          "does not read back as it was written");
   for (const int64_t older : checkpoint_steps(path_))
     if (older < step) fs::remove(checkpoint_path(path_, older));
 }
 
 std::optional<RunFolder::Checkpoint> RunFolder::resume() {
   std::optional<Checkpoint> found = find_checkpoint(path_);
-  truncate_metrics(found ? number(found->state, "metrics_bytes") : 0);
+  truncate_metrics(found ? number_of(found->state, "metrics_bytes") : 0);
   return found;
 }
 
@@ -104,7 +108,7 @@ std::optional<RunFolder::Checkpoint> find_checkpoint(const fs::path& run) {
   for (const int64_t step : checkpoint_steps(run)) {
     try {
       TensorFile state = read_safetensors(checkpoint_path(run, step));
-      if (number(state, "step") == step) return RunFolder::Checkpoint{step, std::move(state)};
+      if (number_of(state, "step") == step) return RunFolder::Checkpoint{step, std::move(state)};
     } catch (const Error&) {
       continue;  // damaged: an older one is still there
     }
@@ -119,8 +123,20 @@ RunFolder::Checkpoint newest_checkpoint(const fs::path& run) {
 }
 
 Config config_of_run(const fs::path& run) {
-  const fs::path path = run / "config.json";
-  return parse_config(without_provenance(read_file(path)), path.string());
+  Config config = written_config(run);
+  if (fs::exists(run / kVocabulary)) config.data.tokenizer = (run / kVocabulary).string();
+  return config;
+}
+
+int64_t number_of(const TensorFile& file, const char* key) {
+  const auto found = file.metadata.find(key);
+  require(found != file.metadata.end(), "checkpoint", "has no ", key, " in its metadata");
+  const std::string& digits = found->second;
+  int64_t value = -1;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  require(error == std::errc() && end == digits.data() + digits.size() && value >= 0, "checkpoint",
+          "must have a whole number as ", key, " in its metadata, got '", digits, "'");
+  return value;
 }
 
 }  // namespace matmix::experiments

@@ -90,14 +90,17 @@ std::vector<Blank> TrainedModel::fill(const Sentence& sentence, int64_t top) con
 std::vector<Tensor> TrainedModel::matrices(const Sentence& sentence) const {
   const NoGrad no_history;
   const Tf32Scope tf32(store_->mode() == MathMode::kTF32);
-  const nn::Probe probe;
-  encode(sentence);
-  const nn::Encoder& encoder = model_->encoder();
+  std::vector<Var> inputs;
+  {
+    const nn::Probe probe;
+    encode(sentence);
+    for (const auto& [path, x] : probe.values())
+      if (path.ends_with(".mixer_input")) inputs.push_back(x);
+  }
   std::vector<Tensor> matrices;
-  for (const auto& [path, x] : probe.values()) {
-    if (!path.ends_with(".mixer_input")) continue;
+  for (const Var& x : inputs) {
     const auto layer = static_cast<int64_t>(matrices.size());
-    const std::optional<Var> M = encoder.mixer(layer).matrix(x, one_run(sentence));
+    const std::optional<Var> M = model_->encoder().mixer(layer).matrix(x, one_run(sentence));
     require(M.has_value(), "layer", layer, " mixes its sequence by no matrix");
     matrices.push_back(cast(to(M->value().select(0, 0), kCpu), DType::F64));
   }

@@ -1,9 +1,14 @@
 #include "experiments/trainer.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "autograd/backward.h"
 #include "autograd/no_grad.h"
 #include "experiments/metrics.h"
 #include "ops/cross_entropy/cross_entropy.h"
+#include "ops/elementwise/elementwise.h"
+#include "ops/reduce/reduce.h"
 #include "tensor/accumulate.h"
 #include "tensor/create.h"
 #include "tensor/math_mode.h"
@@ -63,6 +68,7 @@ Trainer::Trainer(const Config& config)
       mode_(parse_math_mode(config.train.dtype)),
       dataset_(make_dataset(config.data)),
       bytes_of_pieces_(bytes_of_pieces(config.data)),
+      vocabulary_(vocabulary_digest(config.data)),
       model_(make_model(config.model, dataset_->form())),
       store_(std::make_unique<nn::ParameterStore>(*model_, device_, mode_, static_cast<uint64_t>(config.train.seed))),
       state_(device_),
@@ -127,13 +133,13 @@ StepFigures Trainer::take_figures() {
           .targets = static_cast<int64_t>(sums[2])};
 }
 
-HeldoutFigures Trainer::evaluate(int64_t rows) {
+HeldoutFigures Trainer::evaluate(int64_t rows, int64_t first) {
   const NoGrad no_history;
   const Tf32Scope tf32(mode_ == MathMode::kTF32);
   Tensor sums = zeros({3}, DType::F64, device_);
   HeldoutFigures figures;
-  rows = std::min(rows, dataset_->heldout_rows());
-  for (int64_t first = 0; first < rows; first += config_.train.batch) {
+  const int64_t there = dataset_->heldout_rows(), end = rows < there - first ? first + rows : there;
+  for (; first < end; first += config_.train.batch) {
     const data::Batch batch = dataset_->heldout(first, config_.train.batch);
     const Inputs in{to(batch.ids, device_), to(batch.positions, device_), to(batch.labels, device_)};
     loss_of(in, batch.runs, false, &sums);
@@ -150,8 +156,17 @@ HeldoutFigures Trainer::evaluate(int64_t rows) {
   return figures;
 }
 
+bool Trainer::finite() const {
+  const NoGrad no_history;
+  const Var master = store_->master();
+  const Var nothing = sum(master - master);  // 0, or NaN for infinities and NaN
+  const std::vector<double> sums = to_vector<double>(sums_);
+  return std::ranges::all_of(sums, [](double x) { return std::isfinite(x); }) &&
+         std::isfinite(item<double>(state_.grad_norm)) && item<double>(cast(nothing.value(), DType::F64)) == 0;
+}
+
 void Trainer::save(TensorFile& file) const {
-  file.metadata["vocabulary"] = vocabulary_digest(config_.data);
+  file.metadata["vocabulary"] = vocabulary_;
   store_->save(file, true);
   file.tensors.emplace_back("trainer.sums", sums_);
   file.tensors.emplace_back("trainer.grad_norm", state_.grad_norm);

@@ -41,8 +41,10 @@ class Trainer {
   void run(int64_t step);
   /// Waits for the device. Empties the sums.
   StepFigures take_figures();
-  /// Loss over the first `rows` held-out rows, rounded up to whole batches.
-  HeldoutFigures evaluate(int64_t rows);
+  /// Loss over held-out rows [first, first + rows), as many as there are, rounded up to whole batches.
+  HeldoutFigures evaluate(int64_t rows, int64_t first = 0);
+  /// Whether the sums, the last gradient and every parameter are. Waits for the device.
+  bool finite() const;
 
   const data::Dataset& dataset() const { return *dataset_; }
   const nn::ParameterStore& store() const { return *store_; }
@@ -71,6 +73,7 @@ class Trainer {
   MathMode mode_;
   std::unique_ptr<data::Dataset> dataset_;
   std::vector<int64_t> bytes_of_pieces_;  ///< empty for data that is no text
+  std::string vocabulary_;                ///< its digest, as it was read
   std::unique_ptr<nn::Bert> model_;
   std::unique_ptr<nn::ParameterStore> store_;
   nn::StepState state_;

@@ -57,10 +57,10 @@ MixerBlock::Projection MixerBlock::project(const Var& x, const Runs& runs) const
     mixed = concat({activate(pieces[0], options_.conv_act), pieces[1]}, -1);
   }
   const std::vector<Var> pieces = split(mixed, {shape_.D, coefficients_.conv_width()}, -1);
-  nn::probe("v", pieces[0]);
+  const Var v = nn::probe("v", pieces[0]);
   return {.z = gate_width() > 0 ? parts[0] : Var(),
-          .v = reshape(pieces[0], {x.dim(0), x.dim(1), shape_.H, shape_.P}),
-          .streams = coefficients_(pieces[1], parts[2], pieces[0], runs)};
+          .v = reshape(v, {x.dim(0), x.dim(1), shape_.H, shape_.P}),
+          .streams = coefficients_(pieces[1], parts[2], v, runs)};
 }
 
 Var MixerBlock::forward(const Var& x, const Runs& runs) const {
@@ -76,8 +76,7 @@ Var MixerBlock::forward(const Var& x, const Runs& runs) const {
     y = both[0] * both[1];
   }
   if (options_.residual_v) y = y + in.v;
-  y = reshape(y, {y.dim(0), y.dim(1), y.dim(2) * y.dim(3)});
-  nn::probe("mixed", y);
+  y = nn::probe("mixed", reshape(y, {y.dim(0), y.dim(1), y.dim(2) * y.dim(3)}));
   if (norm_) {
     const GateOrder order = options_.gate == Gate::kBeforeNorm ? GateOrder::kBeforeNorm : GateOrder::kAfterNorm;
     y = norm_->forward(y, {.gate = in.z, .order = order}).y;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,8 +10,8 @@
 
 namespace matmix::nn {
 
-/// While it lives, forward passes on this thread leave their named intermediate values here: what pictures, activation
-/// statistics and debugging read. Costs nothing when there is none.
+/// While it lives, forward passes on this thread leave their named intermediate values here, and the walks back through
+/// them their gradients: what pictures, statistics of activations and debugging read. Costs nothing when there is none.
 class Probe {
  public:
   Probe();
@@ -20,14 +21,18 @@ class Probe {
 
   /// (module path + "." + name, value), in the order of the forward pass.
   const std::vector<std::pair<std::string, Var>>& values() const { return values_; }
+  /// The gradients of the same values; undefined where no walk back has passed.
+  const std::vector<Tensor>& gradients() const { return *gradients_; }
 
  private:
-  friend void probe(std::string_view name, const Var& x);
+  friend Var probe(std::string_view name, const Var& x);
   std::vector<std::pair<std::string, Var>> values_;
+  std::shared_ptr<std::vector<Tensor>> gradients_;  ///< graphs may outlive the probe
   Probe* outer_;
 };
 
-/// Leaves x under the current module path if a Probe is open.
-void probe(std::string_view name, const Var& x);
+/// x. If a Probe is open it is left there under the current module path, and the Var returned is one on whose way back
+/// the gradient is left there too.
+Var probe(std::string_view name, const Var& x);
 
 }  // namespace matmix::nn

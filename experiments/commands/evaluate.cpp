@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <cmath>
 
 #include "experiments/commands/commands.h"
 #include "experiments/json_line.h"
@@ -16,12 +17,13 @@ int run_evaluate(const EvaluateOptions& options) {
   trainer.load(checkpoint.state);
   const HeldoutFigures figures = trainer.evaluate(trainer.dataset().heldout_rows());
   const double context_free = trainer.dataset().context_free_loss();
+  const int status = std::isfinite(figures.loss) ? 0 : 1;
   if (options.global.json) {
     JsonLine line;
     line.put("run", options.run).put("step", checkpoint.step).put("parameters", trainer.store().count());
     put(line, figures);
     line.put("context_free_loss", context_free).print();
-    return 0;
+    return status;
   }
   const std::string bits = figures.bits_per_byte ? fmt::format(" ({:.3f} bits a byte)", *figures.bits_per_byte) : "";
   fmt::print(
@@ -29,7 +31,7 @@ int run_evaluate(const EvaluateOptions& options) {
       "context {:.4f}\n",
       config.name, checkpoint.step, trainer.store().count(), figures.loss, bits, figures.accuracy, figures.targets,
       context_free);
-  return 0;
+  return status;
 }
 
 }  // namespace matmix::experiments

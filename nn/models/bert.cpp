@@ -29,8 +29,7 @@ Var Bert::encode(const Tensor& ids, const Runs& runs, const ForwardContext& cont
   }
   const DType stream = embedding_norm_.weight.var().dtype();
   x = embedding_norm_.forward(x, {.out_dtype = stream}).y;
-  x = embedding_dropout_.forward(x, context.seed, context.state);
-  probe("embedding", x);
+  x = probe("embedding", embedding_dropout_.forward(x, context.seed, context.state));
   return encoder_.forward(x, runs, embedding_.weight.var().dtype(), context);
 }
 

@@ -40,8 +40,7 @@ struct Stream {
     if (!pending.defined()) return norm.forward(residual, options).y;
     options.residual = residual;
     const NormResult result = norm.forward(pending, options);
-    residual = result.residual;
-    probe("residual", residual);
+    residual = probe("residual", result.residual);
     return result.y;
   }
 };
@@ -62,8 +61,7 @@ Var Encoder::forward(const Var& x, const Runs& runs, DType out, const ForwardCon
   Stream stream{x, {}};
   for (const auto& layer : layers_) {
     const ModuleScope layer_scope(*layer);
-    const Var normed = stream.normed(layer->norm, out);
-    probe("mixer_input", normed);
+    const Var normed = probe("mixer_input", stream.normed(layer->norm, out));
     const Var mixed = layer->mixer->forward(normed, runs);
     stream.pending = layer->dropout.forward(mixed, context.seed, context.state);
     if (!layer->mlp) continue;

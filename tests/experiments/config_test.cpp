@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
+#include <sstream>
+
 #include "tensor/error.h"
+#include "tensor/file.h"
 #include "tests/support/temp_dir.h"
 
 using namespace matmix;
@@ -48,10 +52,52 @@ TEST_CASE("what is wrong is said in one sentence, with file and path") {
   CHECK(message(R"({"model": 3})") == "f.json: model must be an object, got number");
   CHECK(message(R"({"train": {"steps": "many"}})") == "f.json: train.steps must be a whole number, got \"many\"");
   CHECK(message(R"({"train": {"steps": 1.5}})") == "f.json: train.steps must be a whole number, got 1.5");
-  CHECK(message(R"({"train": {"steps": 0}})") == "f.json: train.steps must be positive, got 0");
+  CHECK(message(R"({"train": {"steps": 0}})") == "f.json: train.steps must be in [1, 1000000000], got 0");
   CHECK(message(R"({"data": {"whole_word": 1}})") == "f.json: data.whole_word must be true or false, got 1");
   CHECK(message("{\n\"train\": {\n\"lr\": NaN}}").starts_with("f.json: line 3 is not JSON: "));
   CHECK(message("[]") == "f.json: the config must be an object, got array");
+}
+
+TEST_CASE("every whole number has the bounds that docs/formats.md states") {
+  const TempDir folder;
+  const fs::path empty = folder.write("c.json", "{}");
+  const auto said = [&](const std::string& key, int64_t value) -> std::string {
+    try {
+      read_config(empty, {"data.max_len=1", text(key, "=", value)});
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  int whole = 0, bounds = 0;
+  for (const auto& [key, value] : nlohmann::json::parse(to_json({})).flatten().items())
+    whole += value.is_number_integer();
+  std::istringstream rows(read_file(MATMIX_ROOT "/docs/formats.md"));
+  for (std::string row; std::getline(rows, row) && row != "## A run's folder";) {
+    const size_t to = row.rfind(" to ");
+    if (!row.starts_with("| `") || to == std::string::npos) continue;
+    ++bounds;
+    const std::string key = row.substr(3, row.find('`', 3) - 3);
+    const int64_t least = std::stoll(row.substr(row.rfind(' ', to - 1))), most = std::stoll(row.substr(to + 4));
+    const std::string sentence = text(empty.string(), ": ", key, " must be in [", least, ", ", most, "], got ");
+    CHECK(said(key, least) == "");
+    CHECK(said(key, most) == "");
+    CHECK(said(key, least - 1) == text(sentence, least - 1));
+    if (most < INT64_MAX) CHECK(said(key, most + 1) == text(sentence, most + 1));
+  }
+  CHECK(bounds == whole);
+}
+
+TEST_CASE("a step has no more tokens than a machine can hold") {
+  const TempDir folder;
+  const fs::path c = folder.write("c.json", "{}");
+  CHECK(read_config(c, {"data.max_len=1048576", "train.batch=64"}).train.batch == 64);
+  CHECK_THROWS_WITH_AS(read_config(c, {"data.max_len=1048576", "train.batch=65"}),
+                       (c.string() + ": train.batch must be at most 64 for rows of 1048576 tokens, got 65").c_str(),
+                       Error);
+  CHECK_THROWS_WITH_AS(read_config(c, {"data.kind=recall", "data.pairs=1048576", "train.batch=32"}),
+                       (c.string() + ": train.batch must be at most 31 for rows of 2097160 tokens, got 32").c_str(),
+                       Error);
 }
 
 TEST_CASE("a circle of bases, a missing file and a bad --set are refused") {

@@ -116,9 +116,69 @@ TEST_CASE("hostile configs") {
     const TempDir folder;
     folder.write("x", row.bytes);
     check_refused_in(folder, row.line, row.sentence);
-    CHECK_FALSE(fs::exists(folder / "run/checkpoints/step_1.safetensors"));
+    CHECK_FALSE(fs::exists(folder / "run"));
   }
 }
+
+TEST_CASE("numbers that would hang or kill the program") {
+  const TempDir folder;
+  folder.write("x", R"({"data": {"kind": "recall"}})");
+  for (const std::string key : {"data.max_len",
+                                "data.pairs",
+                                "data.queries",
+                                "data.keys",
+                                "data.values",
+                                "data.heldout_rows",
+                                "model.d_model",
+                                "model.layers",
+                                "model.mlp_width",
+                                "model.max_positions",
+                                "model.mixer.state",
+                                "model.mixer.groups",
+                                "model.mixer.qk_dim",
+                                "model.mixer.Q",
+                                "model.mixer.expand",
+                                "model.mixer.headdim",
+                                "model.mixer.conv_width",
+                                "train.batch",
+                                "train.steps",
+                                "train.warmup",
+                                "train.log_every",
+                                "train.evaluate_every",
+                                "train.checkpoint_every",
+                                "train.evaluate_rows"})
+    check_refused_in(folder, kTrain + " --set " + key + "=1000000000000000",
+                     "@/x: " + key + " must be in [...], got 1000000000000000");
+  const Row rows[] = {
+      {"", kTrain + " --set data.seed=-1", "@/x: data.seed must be in [0, ...], got -1"},
+      {"", kTrain + " --seed 1000000000000000000000", "..."},
+      {"", kTrain + " --set data.pairs=1000000 --set data.keys=1000000",
+       "@/x: train.batch must be at most 33 for rows of 2000008 tokens, got 32"},
+      {"", kTrain + " --threads 1000000000000000", "..."},
+      {"", kTrain + " --threads 100000", "--threads: Value 100000 not in range ...; see matmix --help"},
+      {"", "matmix tokenizer train @/x --vocab-size 1000000000000000 --out @/vocab.txt",
+       "train_vocabulary: size must be at most ..., got 1000000000000000"},
+      {"", "matmix predict @ --text a --top 1000000000000000", "..."},
+      {"", "matmix show --mixer dense --length 1000000000000000", "..."},
+      {"", kTrain + " --set model.d_model=65536 --set model.layers=1024", "allocate: no memory for ..."},
+      {"", kTrain + " --set model.max_positions=1048576 --set model.d_model=65536", "allocate: no memory for ..."},
+  };
+  for (const Row& row : rows) check_refused_in(folder, row.line, row.sentence);
+  CHECK_FALSE(fs::exists(folder / "run"));
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need more address space than they use
+TEST_CASE("memory that ends") {
+  const TempDir folder;
+  folder.write("x", R"({"data": {"kind": "recall"}, "train": {"steps": 2}})");
+  check_refused_in(folder, "ulimit -v 1500000; " + kTrain + " --threads 1 --set train.batch=100000",
+                   "allocate: no memory for ... bytes on CPU; ... bytes are live in ... blocks");
+  folder.write("text", std::string(100'000'000, 'x'));
+  check_refused_in(folder, "ulimit -v 150000; matmix tokenizer encode --vocab @/x @/text", "...");
+  check_refused_in(folder, "ulimit -v 150000; matmix tokenizer train @/text --out @/vocab.txt",
+                   "there is not enough memory");
+}
+#endif
 
 TEST_CASE("hostile tensors and matrices") {
   const std::string a = "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}";
@@ -247,11 +307,15 @@ TEST_CASE("a run outlives a disk that is full, a file that was cut and another v
   check_refused_in(folder, train + " --resume --set train.lr=1", "@/run: holds a run of another config; ...");
   check_refused_in(folder, "matmix evaluate @/nothing", "file: cannot read '@/nothing/config.json': No such ...");
 
-  folder.write("vocab.txt", kSpecial + "two\none\nthree\n");
+  folder.write("run/vocab.txt", kSpecial + "two\none\nthree\n");
   check_refused_in(folder, evaluate,
-                   "checkpoint: its ids are those of another vocabulary than that of data.tokenizer, ...");
+                   "checkpoint: its ids are those of another vocabulary than that of data.tokenizer, @/run/vocab.txt");
   check_refused_in(folder, train + " --resume", "checkpoint: its ids are those of another vocabulary ...");
-  folder.write("vocab.txt", vocabulary);
+  folder.write("run/vocab.txt", kSpecial + "two\n");
+  check_refused_in(folder, evaluate, "checkpoint: its ids are those of another vocabulary ...");
+  folder.write("run/vocab.txt", "two");
+  check_refused_in(folder, evaluate, "@/run/vocab.txt: WordPiece: a vocabulary must hold [PAD], ...");
+  folder.write("run/vocab.txt", vocabulary);
   works(evaluate);
 
   const std::string state = read_file(folder / "run/checkpoints/step_4.safetensors");

@@ -105,7 +105,9 @@ TEST_CASE("a folder with a run is never overwritten") {
   const TempDir folder;
   Config config;
   const fs::path out = folder / "run";
-  { RunFolder first(out, config, false); }
+  RunFolder(out, config, false);
+  CHECK_FALSE(fs::exists(out));
+  RunFolder(out, config, false).start();
   CHECK_THROWS_AS(RunFolder(out, config, false), Error);
   CHECK_NOTHROW(RunFolder(out, config, true));
   config.train.lr *= 2;
@@ -117,6 +119,7 @@ TEST_CASE("a damaged checkpoint falls back to an older one, and metrics are cut 
   const TempDir folder;
   const Config config;
   RunFolder run(folder / "run", config, false);
+  run.start();
   run.log("{\"step\":1}", "{}");
   run.save_checkpoint(1, {});
   const std::string kept = read_file(folder / "run/checkpoints/step_1.safetensors");

@@ -2,8 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <limits>
 
+#include "tensor/create.h"
 #include "tensor/file.h"
+#include "tensor/safetensors.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
@@ -200,13 +203,91 @@ TEST_CASE("a run that diverges stops with status 1 and leaves what shows why") {
   CHECK(contains(again.output, "\nf32: " + report.substr(bad, report.find("\",\"stream\"") - bad) + "\n"));
   CHECK(again.output == run_program("debug --step " + step + " " + t.path("wild")).output);
 
+  check_refused("debug --step 61 " + t.path("wild"), "debug: --step must be at most 60, the steps of the run, got 61");
   const Outcome first = run_program("debug --step 1 " + t.path("wild"));
   CHECK(first.status == 0);
   CHECK(first.output.starts_with("step 1\nf32: all finite\nf64: all finite\n\nactivation "));
-  for (const char* name : {"\nembedding ", "\nencoder.layers.1.mixer.mixed ", "\ngradient ", "\nembedding.weight "})
+  for (const char* name : {"\nembedding ", "\nencoder.layers.1.mixer.mixed ", "\ngradient of an activation ",
+                           "\ngradient of a parameter ", "\nembedding.weight "})
     CHECK(contains(first.output, name));
+  CHECK(count(first.output, "\nencoder.layers.1.mixer.mixed ") == 2);  // its values and its gradient
   const Outcome json = run_program("debug --json --step 1 " + t.path("wild"));
   CHECK(json.output.starts_with("{\"step\":1,\"dtype\":\"f32\",\"first_bad\":\"\",\"first_bad_in_f64\":\"\"}\n"));
   CHECK(contains(json.output, "\n{\"what\":\"gradient\",\"dtype\":\"f64\",\"name\":\"embedding.weight\",\"min\":"));
+  const size_t back = json.output.find(
+      "\n{\"what\":\"activation_gradient\",\"dtype\":\"f32\",\"name\":\"encoder.layers.0.mixer_input\",\"min\":-");
+  REQUIRE(back != std::string::npos);
+  CHECK(std::stod(json.output.substr(json.output.find("\"rms\":", back) + 6)) > 0);
   check_refused("debug " + t.path("hydra"), t.path("hydra") + ": has no crash/; name a step with --step");
+}
+
+TEST_CASE("a run that diverges after the last loss it logs stops like any other") {
+  const Trained& t = trained();
+  const Outcome huge = t.train("huge", "--set train.lr=1e30 --set train.warmup=0 --set train.steps=1");
+  CHECK(huge.status == 1);
+  CHECK(contains(huge.output, "huge: held-out rows from 0 on after step 1: "));
+  CHECK(contains(read_file(t.folder / "huge/metrics.jsonl"), "\"loss\":"));  // of the step, which was well
+  CHECK_FALSE(contains(read_file(t.folder / "huge/metrics.jsonl"), "heldout"));
+  CHECK_FALSE(std::filesystem::exists(t.folder / "huge/checkpoints/step_1.safetensors"));
+  CHECK(read_file(t.folder / "huge/crash/report.json").starts_with("{\"step\":1,\"heldout_row\":0,\"first_bad\":\""));
+  const Outcome again = run_program("debug " + t.path("huge"));
+  CHECK(again.status == 1);
+  CHECK(again.output.starts_with("held-out rows from 0 on after step 1\nf32: "));
+  CHECK(contains(again.output, "\nactivation "));
+  CHECK_FALSE(contains(again.output, "\ngradient "));
+
+  const Outcome infinite = t.train("infinite", "--set train.lr=1e39 --set train.warmup=0 --set train.steps=1");
+  CHECK(infinite.status == 1);
+  CHECK(contains(infinite.output, "infinite: step 1: adamw: '"));
+  CHECK(contains(infinite.output, "' after the update is "));
+  const Outcome update = run_program("debug " + t.path("infinite"));
+  CHECK(update.status == 1);
+  CHECK(update.output.starts_with("step 1\nf32: adamw: '"));
+  CHECK(contains(update.output, "\ngradient of a parameter "));
+
+  const Outcome unwatched = t.train("unwatched",
+                                    "--set train.lr=1e39 --set train.log_every=60 --set train.evaluate_every=60 "
+                                    "--set train.checkpoint_every=2 --set train.warmup=0");
+  CHECK(unwatched.status == 1);
+  CHECK(contains(unwatched.output, "unwatched: the loss is not finite up to step 2;"));
+  CHECK(contains(unwatched.output, "unwatched: step 1: adamw: '"));
+}
+
+TEST_CASE("a held-out loss that is not finite is reported by evaluate, with status 1") {
+  const Trained& t = trained();
+  std::filesystem::copy(t.folder / "hydra", t.folder / "bent", std::filesystem::copy_options::recursive);
+  const std::filesystem::path path = t.folder / "bent/checkpoints/step_60.safetensors";
+  TensorFile state = read_safetensors(path);
+  fill(state.at("embedding.weight"), std::numeric_limits<double>::quiet_NaN());
+  write_safetensors(path, state);
+  const Outcome evaluated = run_program("evaluate " + t.path("bent"));
+  CHECK(evaluated.status == 1);
+  CHECK(contains(evaluated.output, "nan nats"));
+  CHECK(run_program("evaluate --json " + t.path("bent")).status == 1);
+}
+
+TEST_CASE("a run keeps its vocabulary: it can be moved, and the original deleted or changed") {
+  const Trained& t = trained();
+  const std::string vocab = t.path("own.txt"), run = t.path("moved/run");
+  std::filesystem::copy(t.vocab, vocab);
+  REQUIRE(t.train("keeper", "--set train.steps=30", vocab).status == 0);
+  const std::string ask = " --text 'the [MASK] eats'",
+                    predicted = run_program("predict " + t.path("keeper") + ask).output,
+                    evaluated = run_program("evaluate --json " + t.path("keeper")).output;
+  CHECK(read_file(t.folder / "keeper/vocab.txt") == read_file(vocab));
+  write_file_atomically(vocab, "nothing of the kind");
+  std::filesystem::create_directory(t.folder / "moved");
+  std::filesystem::rename(t.folder / "keeper", run);
+  for (const bool deleted : {false, true}) {
+    if (deleted) std::filesystem::remove(vocab);
+    CHECK(run_program("predict " + run + ask).output == predicted);
+    CHECK(contains(run_program("evaluate --json " + run).output, evaluated.substr(evaluated.find("\"step\""))));
+    CHECK(run_program("show --run " + run + " --text 'the cat' --json").status == 0);
+    CHECK(run_program("debug --step 3 " + run).status == 0);
+    std::filesystem::remove_all(t.folder / "moved/run/checkpoints");
+    std::filesystem::create_directory(t.folder / "moved/run/checkpoints");
+    CHECK(run_program("train " + t.path("keeper.json") + " --set train.steps=30 --resume --out " + run).status == 0);
+  }
+  CHECK(run_program("train " + t.path("keeper.json") + " --out " + t.path("other")).status == 2);
+  CHECK_FALSE(std::filesystem::exists(t.folder / "bytes/vocab.txt"));
 }

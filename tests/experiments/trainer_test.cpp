@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
+#include "tensor/create.h"
 #include "tensor/parallel.h"
 #include "tensor/transfer.h"
 #include "tests/support/approx.h"
@@ -86,5 +89,20 @@ TEST_CASE("on a GPU a captured step is bit-identical to the eager one") {
       for (int64_t s = 0; s < 4; ++s) captured.run(s);
       CHECK(captured.captured());
     }
+  }
+}
+
+TEST_CASE("held-out rows can be judged in parts, and what is not finite is seen") {
+  for (const Device device : test_devices()) {
+    Trainer trainer(tiny(device));
+    const HeldoutFigures all = trainer.evaluate(16), first = trainer.evaluate(8), second = trainer.evaluate(8, 8);
+    CHECK(first.targets + second.targets == all.targets);
+    CHECK((first.loss + second.loss) / 2 == doctest::Approx(all.loss));
+    CHECK(trainer.evaluate(INT64_MAX, 8).loss == second.loss);
+    CHECK(trainer.evaluate(8, 16).targets == 0);
+    trainer.run(0);
+    CHECK(trainer.finite());
+    fill(trainer.store().master().narrow(0, 5, 1), INFINITY);
+    CHECK_FALSE(trainer.finite());
   }
 }

@@ -1,8 +1,10 @@
 #include "tensor/storage.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <thread>
+#include <vector>
 
 #include "tensor/create.h"
 #include "tests/support/devices.h"
@@ -64,6 +66,22 @@ TEST_CASE("exhausted memory is an error with the pool's figures") {
                        "allocate: no memory for 4611686018427387904 bytes on CPU; 0 bytes are live in 0 blocks", Error);
   CHECK(pool.stats().live_blocks == 0);
   CHECK(pool.stats().reserved_bytes == 0);
+}
+
+TEST_CASE("what together is more than the machine has is refused, though the system would promise it") {
+  const auto machine = static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  MemoryPool pool(kCpu);
+  std::vector<void*> blocks;
+  const auto fill = [&] {
+    while (blocks.size() < 8) blocks.push_back(pool.allocate(machine / 4));  // and never touched
+  };
+  for (int again = 0; again < 2; ++again) {
+    CHECK_THROWS_AS(fill(), Error);
+    CHECK(blocks.size() < 4);
+    for (void* memory : blocks) pool.free(memory, machine / 4);
+    blocks.clear();
+    pool.trim();
+  }
 }
 
 TEST_CASE("tensors return their bytes to the pool they came from") {
