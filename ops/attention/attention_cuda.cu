@@ -148,12 +148,13 @@ class OnlineRow {
   A m_ = std::numeric_limits<A>::lowest(), sum_ = 0;
 };
 
-// Forward.                              y_i = sum_j e^(s_ij - m_i) v_j / sum_j e^(s_ij - m_i), s = scale q k';  log
-// sums Owns:    block = a tile of queries of one head, kEdge columns of y; the keys of the run pass by in order. Tiles:
-// two operands and (BF16) the scores: 33 KB (F32), 35 KB (BF16), 17 KB (F64) of shared memory. Traffic: reads q once a
-// tile of keys, k and v once a tile of queries (from the L2 cache); writes y and the log sums. Syncs:   five a tile of
-// keys, each before an operand is overwritten or read. Numerics: scores, weights' sum and y in Accumulator<T>, weights
-// of the product in T; fixed order. Source:  Milakov & Gimelshein 2018, alg. 3; Dao et al. 2022, alg. 1.
+// Forward, with the log sums.           y_i = sum_j e^(s_ij - m_i) v_j / sum_j e^(s_ij - m_i), s = scale q k'
+// Owns:    block = a tile of queries of one head, kEdge columns of y; the keys of the run pass by in order.
+// Tiles:   two operands and (BF16) the scores: 33 KB (F32), 35 KB (BF16), 17 KB (F64) of shared memory.
+// Traffic: reads q once a tile of keys, k and v once a tile of queries (from the L2 cache); writes y and the log sums.
+// Syncs:   five a tile of keys, each before an operand is overwritten or read.
+// Numerics: scores, weights' sum and y in Accumulator<T>, weights of the product in T; fixed order.
+// Source:  Milakov & Gimelshein 2018, alg. 3; Dao et al. 2022, alg. 1.
 template <class T>
 __global__ void __launch_bounds__(kTileThreads) forward_kernel(Problem<T> p, TokenRows<T> y) {
   using A = Accumulator<T>;
@@ -283,10 +284,10 @@ __global__ void __launch_bounds__(kTileThreads) query_gradients(Problem<T> p, Up
 }
 
 // Gradients of the values and the keys. dv_j = sum_i M_ij dy_i,   dk_j = scale sum_i ds_ij q_i
-// Owns:    block = a tile of keys of one head, kEdge columns of dv or, behind those, of dk; the queries pass by in
-// order. Tiles:   two operands in shared memory; scores, dy v' and the sum in registers. Traffic: reads q and k (for dk
-// also dy and v) once a pair of tiles (from the L2 cache), writes dv or dk. Syncs:   two a product.     Numerics: sums
-// in Accumulator<T>, M and ds of the product in T; fixed order.
+// Owns:    block = a tile of keys of one head, kEdge columns of dv or, behind those, of dk; all queries pass by.
+// Tiles:   two operands in shared memory; scores, dy v' and the sum in registers.
+// Traffic: reads q and k (for dk also dy and v) once a pair of tiles (from the L2 cache), writes dv or dk.
+// Syncs:   two a product.     Numerics: sums in Accumulator<T>, M and ds of the product in T; fixed order.
 template <class T>
 __global__ void __launch_bounds__(kTileThreads)
     key_gradients(Problem<T> p, Upstream<T> up, TokenRows<T> dk, TokenRows<T> dv) {

@@ -51,9 +51,9 @@ __device__ Accumulator<T> sum_column(Square& K, const Steps<T>& steps, int direc
 
 // Inside the chunk:  dW = dy x',  dG += dW o decays o dt,  ddelta = diag dW,  and from K = dW o G o decays the
 // gradients of the steps:  direct_j = sum_i K_ij,  through_k = sum of K_ij dt_j over all j before k and all i that read
-// k or later (sums of their own terms, never differences of longer sums). Owns:    block = 1 chunk, 1 group,
-// heads_a_block of its heads; dG in registers over the heads. Then a thread a column and
-//          direction, then a thread a row and direction.
+// k or later (sums of their own terms, never differences of longer sums).
+// Owns:    block = 1 chunk, 1 group, heads_a_block of its heads; dG in registers over the heads. Then a thread a
+//          column and direction, then a thread a row and direction.
 // Tiles:   x and dy in shared memory, then K in their place.   Syncs: wherever a thread reads what others wrote.
 // Traffic: reads x and dy once; writes 4 values a token and head, kEdge^2 a chunk and group.
 template <class T>
@@ -125,12 +125,12 @@ __global__ void __launch_bounds__(kTileThreads)
 }
 
 // From the states:  dC gets U_i = enter_i (states dy_i),  dB gets dt_j V_j,  V_j = leave_j (adjoint x_j);  the steps
-// get u_i = U_i . C_i and v_j = V_j . B_j. Owns:    block = 1 chunk, 1 group, heads_a_block of its heads, one of C and
-// B in one direction, kEdge of N; sums over
-//          the heads in registers. Then a thread a row.
+// get u_i = U_i . C_i and v_j = V_j . B_j.
+// Owns:    block = 1 chunk, 1 group, heads_a_block of its heads, one of C and B in one direction, kEdge of N; sums
+//          over the heads in registers. Then a thread a row.
 // Tiles:   dy or x and the states in shared memory, then U o C or V o B in their place.
 // Traffic: reads x, dy and both states once for every kEdge of N; writes N values a token and group, 1 a token and
-// head.
+//          head.
 template <class T>
 __global__ void __launch_bounds__(kTileThreads)
     inter_gradients(Problem<T> p, View<const T> dy, Accumulator<T>* states, Accumulator<T>* adjoint_states,
@@ -189,10 +189,10 @@ __global__ void __launch_bounds__(kTileThreads)
   });
 }
 
-// dC_i += sum_j dG_ij B_j and dB_j += sum_i dG_ij C_i over each direction's triangle, to the tokens whose rows they
-// are. Owns:    block = 1 chunk, 1 group, one of C and B in one direction, kEdge of N. Tiles:   dG and the rows of B or
-// C in shared memory.   Syncs: after they are filled. Traffic: reads the parts of all splits once, writes N values a
-// token and group.
+// dC_i += sum_j dG_ij B_j and dB_j += sum_i dG_ij C_i over each direction's triangle, to the tokens whose rows they are.
+// Owns:    block = 1 chunk, 1 group, one of C and B in one direction, kEdge of N.
+// Tiles:   dG and the rows of B or C in shared memory.   Syncs: after they are filled.
+// Traffic: reads the parts of all splits once, writes N values a token and group.
 template <class T>
 __global__ void __launch_bounds__(kTileThreads)
     group_gradients(Problem<T> p, GradientParts<T> parts, View<T> dB_f, View<T> dB_b, View<T> dC_f, View<T> dC_b) {
@@ -248,8 +248,8 @@ __device__ A warp_scan(A x) {
 }
 
 // What raw dt and A_log receive, from the parts of the other stages:  A dt_k receives through_k, u of all rows that
-// read k or later, dt_j v_j of all tokens before k, and total <states, adjoint>;  dt_j receives direct_j + v_j + A
-// that. Owns:    block = 1 chunk, 8 heads; warp = 1 head, lane l = tokens l, l + 32, ... of each direction's walk.
+// read k or later, dt_j v_j of all tokens before k, and total <states, adjoint>;  dt_j receives direct_j + v_j + A that.
+// Owns:    block = 1 chunk, 8 heads; warp = 1 head, lane l = tokens l, l + 32, ... of each direction's walk.
 // Traffic: reads 4 values a token and head, writes 1 for each direction. All sums are warp scans in one fixed order.
 template <class T>
 __global__ void step_gradients(Problem<T> p, GradientParts<T> parts, View<Accumulator<T>> ddt_f,
