@@ -189,7 +189,7 @@ __global__ void __launch_bounds__(kTileThreads)
   });
 }
 
-// dC_i += sum_j dG_ij B_j and dB_j += sum_i dG_ij C_i over each direction's triangle, to the tokens whose rows they are.
+// dC_i += sum_j dG_ij B_j and dB_j += sum_i dG_ij C_i over each direction's triangle, for the tokens of these rows.
 // Owns:    block = 1 chunk, 1 group, one of C and B in one direction, kEdge of N.
 // Tiles:   dG and the rows of B or C in shared memory.   Syncs: after they are filled.
 // Traffic: reads the parts of all splits once, writes N values a token and group.
@@ -248,7 +248,8 @@ __device__ A warp_scan(A x) {
 }
 
 // What raw dt and A_log receive, from the parts of the other stages:  A dt_k receives through_k, u of all rows that
-// read k or later, dt_j v_j of all tokens before k, and total <states, adjoint>;  dt_j receives direct_j + v_j + A that.
+// read k or later, dt_j v_j of all tokens before k, and total <states, adjoint>.  dt_j receives that times A,
+// direct_j and v_j.
 // Owns:    block = 1 chunk, 8 heads; warp = 1 head, lane l = tokens l, l + 32, ... of each direction's walk.
 // Traffic: reads 4 values a token and head, writes 1 for each direction. All sums are warp scans in one fixed order.
 template <class T>
