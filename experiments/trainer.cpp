@@ -112,14 +112,16 @@ void Trainer::run(int64_t step) {
   state_.set(step, schedule_(step), batch.targets);
   tokens_ += batch.tokens;
   const bool capturable = config_.train.graph && device_.is_cuda() && batch.runs.is_full() && !Tripwire::active();
+  if (capturable && !full_runs_) full_runs_ = batch.runs;
+  const Runs& runs = capturable ? *full_runs_ : batch.runs;
   if (!capturable || steps_run_++ < kStepsBeforeCapture) {
-    step_on_device(batch.runs);
+    step_on_device(runs);
     return;
   }
   if (!graph_) {
     current_pool(device_)->trim();
     graph_ = std::make_unique<StepGraph>(device_);
-    graph_->capture([&] { step_on_device(batch.runs); });
+    graph_->capture([&] { step_on_device(runs); });
   }
   graph_->launch();
 }

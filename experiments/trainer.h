@@ -83,6 +83,7 @@ class Trainer {
   Tensor sums_;  ///< F64 [3]: loss, right ones, targets
   int64_t tokens_ = 0;
   int64_t steps_run_ = 0;
+  std::optional<Runs> full_runs_;  ///< of every captured step: its tables are made by the eager ones, and stay
   std::unique_ptr<StepGraph> graph_;
   data::Prefetch prefetch_;
 };

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "mixers/registry.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"
 #include "tensor/transfer.h"
@@ -88,6 +89,22 @@ TEST_CASE("on a GPU a captured step is bit-identical to the eager one") {
       Trainer captured(tiny(device, dtype));
       for (int64_t s = 0; s < 4; ++s) captured.run(s);
       CHECK(captured.captured());
+    }
+  }
+}
+
+TEST_CASE("on a GPU the step of every mixer can be captured, with learned positions too") {
+  for (const Device device : test_devices()) {
+    if (!device.is_cuda()) continue;
+    for (const mixers::MixerRow& row : mixers::registry()) {
+      CAPTURE(row.name);
+      Config config = tiny(device);
+      config.model.mixer.name = row.name;
+      if (row.name == "concat") config.model.mixer.gate = "none";
+      config.model.max_positions = 6;
+      Config eager = config;
+      eager.train.graph = false;
+      CHECK(same_bits(weights_after(config, 5), weights_after(eager, 5)));
     }
   }
 }
