@@ -111,7 +111,8 @@ struct Spot {
   [[gnu::always_inline]] HOST_DEVICE Tap<A> on_grid(const Grid& grid, int a) const {
     const A unit = A(2) / static_cast<A>(grid.w), beta = static_cast<A>(grid.beta);
     const A y = (at - static_cast<A>(a)) * unit, rest = 1 - y * y, square = rest < A(1e-14) ? A(1e-14) : rest;
-    const A inverse = inverse_root(square), phi = math::exp(beta * (square * inverse - 1));
+    const A inverse = inverse_root(square);
+    const A phi = math::exp(-beta * y * y / (1 + square * inverse));  // of root - 1, which would lose digits
     return {phi, -phi * step * beta * unit * y * inverse};
   }
   /// (-1)^r at^(2 r) / (2 r)!, but 1 - lift for r = 0.
