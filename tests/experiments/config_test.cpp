@@ -70,8 +70,8 @@ TEST_CASE("every whole number has the bounds that docs/formats.md states") {
     return "";
   };
   int whole = 0, bounds = 0;
-  for (const auto& [key, value] : nlohmann::json::parse(to_json({})).flatten().items())
-    whole += value.is_number_integer();
+  const nlohmann::json defaults = nlohmann::json::parse(to_json({})).flatten();
+  for (const auto& value : defaults) whole += value.is_number_integer();
   std::istringstream rows(read_file(MATMIX_ROOT "/docs/formats.md"));
   for (std::string row; std::getline(rows, row) && row != "## A run's folder";) {
     const size_t to = row.rfind(" to ");

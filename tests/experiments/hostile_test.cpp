@@ -151,9 +151,8 @@ TEST_CASE("numbers that would hang or kill the program") {
                      "@/x: " + key + " must be in [...], got 1000000000000000");
   const Row rows[] = {
       {"", kTrain + " --set data.seed=-1", "@/x: data.seed must be in [0, ...], got -1"},
-      {"", kTrain + " --seed 1000000000000000000000", "..."},
-      {"", kTrain + " --set data.pairs=1000000 --set data.keys=1000000",
-       "@/x: train.batch must be at most 33 for rows of 2000008 tokens, got 32"},
+      {"", kTrain + " --set data.pairs=1048576 --set data.keys=1048576",
+       "@/x: train.batch must be at most 31 for rows of 2097160 tokens, got 32"},
       {"", kTrain + " --threads 1000000000000000", "..."},
       {"", kTrain + " --threads 100000", "--threads: Value 100000 not in range ...; see matmix --help"},
       {"", "matmix tokenizer train @/x --vocab-size 1000000000000000 --out @/vocab.txt",
@@ -167,18 +166,18 @@ TEST_CASE("numbers that would hang or kill the program") {
   CHECK_FALSE(fs::exists(folder / "run"));
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need more address space than they use
 TEST_CASE("memory that ends") {
+  const std::string built = run_program("--version").output;
+  if (built.find("sanitize none") == std::string::npos) return;  // sanitizers take more address space than they use
   const TempDir folder;
   folder.write("x", R"({"data": {"kind": "recall"}, "train": {"steps": 2}})");
-  check_refused_in(folder, "ulimit -v 1500000; " + kTrain + " --threads 1 --set train.batch=100000",
+  check_refused_in(folder, "ulimit -v 400000; " + kTrain + " --threads 1 --set train.batch=20000",
                    "allocate: no memory for ... bytes on CPU; ... bytes are live in ... blocks");
   folder.write("text", std::string(100'000'000, 'x'));
   check_refused_in(folder, "ulimit -v 150000; matmix tokenizer encode --vocab @/x @/text", "...");
   check_refused_in(folder, "ulimit -v 150000; matmix tokenizer train @/text --out @/vocab.txt",
                    "there is not enough memory");
 }
-#endif
 
 TEST_CASE("hostile tensors and matrices") {
   const std::string a = "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}";

@@ -136,7 +136,7 @@ TEST_CASE("pictures and matrices") {
   const fs::path out = folder / "pictures";
   const Words show{"show", "--mixer", "dense", "--length", "4", "--out", out.string()};
   const int kills = kill_everywhere(
-      show, out, 1, [&] { fs::remove_all(out); },
+      show, out, 3, [&] { fs::remove_all(out); },
       [&] {
         if (!fs::exists(out)) return;
         for (const auto& entry : fs::directory_iterator(out)) {
@@ -144,7 +144,7 @@ TEST_CASE("pictures and matrices") {
           if (entry.path().extension() == ".npy") CHECK(read_npy(entry.path()).numel() == 16);
         }
       });
-  CHECK(kills >= 8);
+  CHECK(kills >= 4);
 }
 
 namespace {
@@ -179,12 +179,12 @@ TEST_CASE("a run goes on from wherever it was killed, and ends in the same bytes
   REQUIRE(ends_well(t.words));
   const std::string unbroken = bytes();
   const int kills = kill_everywhere(
-      t.words, t.run(), 5, [&] { fs::remove_all(t.run()); },
+      t.words, t.run(), 17, [&] { fs::remove_all(t.run()); },
       [&] {
         CHECK(ends_well(t.words));
         CHECK(bytes() == unbroken);
       });
-  CHECK(kills >= 5);
+  CHECK(kills >= 3);
 }
 
 TEST_CASE("where a crash has a state, it has everything that belongs to it") {
@@ -192,7 +192,7 @@ TEST_CASE("where a crash has a state, it has everything that belongs to it") {
   const fs::path crash = t.run() / "crash";
   int whole = 0;
   const int kills = kill_everywhere(
-      t.words, crash, 2, [&] { fs::remove_all(t.run()); },
+      t.words, crash, 5, [&] { fs::remove_all(t.run()); },
       [&] {
         if (!fs::exists(crash / "state.safetensors")) return;
         ++whole;
@@ -200,7 +200,7 @@ TEST_CASE("where a crash has a state, it has everything that belongs to it") {
         CHECK(read_safetensors(crash / "batch.safetensors").tensors.size() == 4);
         CHECK(read_file(crash / "report.json").ends_with("}\n"));
       });
-  CHECK(kills >= 5);
+  CHECK(kills >= 3);
   CHECK(whole >= 1);
   CHECK(whole <= kills);
 }

@@ -188,7 +188,7 @@ TEST_CASE("a run that diverges stops with status 1 and leaves what shows why") {
   const Outcome stopped = t.train("wild", "--set train.lr=1e30 --set train.warmup=1 --set train.checkpoint_every=1");
   CHECK(stopped.status == 1);
   CHECK(contains(stopped.output,
-                 "wild: the loss is not finite up to step 10; looking for the first bad value\nwild: step "));
+                 "wild: the loss is not finite up to step 2; looking for the first bad value\nwild: step "));
   CHECK(contains(stopped.output, "; matmix debug " + t.path("wild") + " shows it again"));
   for (const char* name : {"state.safetensors", "batch.safetensors", "report.json"})
     CHECK(std::filesystem::exists(t.folder / "wild/crash" / name));
