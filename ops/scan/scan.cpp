@@ -30,7 +30,7 @@ Tensor summed(const Tensor& x, int axis, bool reverse, bool exclusive, DType dty
 Var cumsum(const Var& x, int axis, const CumsumOptions& options) {
   check_floating("cumsum", x);
   const int at = normalize_axis(axis, x.rank(), "cumsum");
-  const auto [reverse, exclusive] = options;
+  const bool reverse = options.reverse, exclusive = options.exclusive;
   return record("cumsum", {x}, summed(x.value(), at, reverse, exclusive, x.dtype()),
                 [=](Backward& b) { b.give(0, summed(b.dy(), at, !reverse, exclusive, b.dy().dtype())); });
 }
