@@ -15,8 +15,8 @@ Var cumsum(const Var& x, int axis, const CumsumOptions& options = {});
 
 /// The log of a semiseparable decay mask:  s[..., i, j] = sum_{k=j+1..i} x[..., k] for i >= j, -infinity above.
 /// reverse: the mirror image, s[..., i, j] = sum_{k=i..j-1} x[..., k] for i <= j, -infinity below.
-///   x [..., L], floating.   Returns [..., L, L], x's dtype; the sum of each entry restarts at its own row or column
-///   and
+///   x [..., L], floating.   Returns [..., L, L], x's dtype.
+/// The sum of each entry restarts at its own row or column and
 /// runs in F64, so that no difference of long prefix sums is taken. exp of it is the decay, exactly 0 outside.
 /// Gradient: dx_k = sum over the entries that contain k; entries that are -infinity give none. Keeps nothing.
 /// Cost: L^2 adds, L^2 outputs.   Source: Dao & Gu 2024 (arXiv 2405.21060), listing 1.
