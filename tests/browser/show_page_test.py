@@ -25,8 +25,10 @@ CONFIG = {"data": {"kind": "text", "max_len": 32, "mask_rate": 0.2, "heldout": 0
           "model": {"d_model": 16, "layers": 2, "mixer": {"state": 3, "Q": 4, "headdim": 16, "conv_width": 3}},
           "train": {"batch": 4, "steps": 12, "warmup": 2, "lr": 0.02, "log_every": 4, "evaluate_every": 12}}
 TEXTS = {"hydra": "the cat eats <a> hat & \"mat\"", "identity": "a é b"}  # é is two tokens, neither of them UTF-8
+# The third is identity's with a fast form that is 1 more everywhere: forms that four digits tell apart.
+PAGES = [*TEXTS, "shifted"]
 
-# Two pages in one document, as a notebook has them: one is in its file, one is put there later and its script run then.
+# Pages in one document, as a notebook has them: one is in its file, others are put there later and their scripts run.
 HOST = """<!DOCTYPE html><meta charset="utf-8">
 <style>body { margin: 3px } h2 { color: rgb(1, 2, 3) }</style><h2 id="host">h</h2><svg id="drawing"></svg>
 <script>const before = new Set(Object.getOwnPropertyNames(window));
@@ -38,11 +40,11 @@ const look = () => [...document.querySelectorAll('body, #host, #drawing')].flatM
 const bare = look();</script>
 %(first)s
 <div id="later"></div>
-<template id="second">%(second)s</template>
+%(others)s
 <script>
 const ask = async () => {
   const later = document.getElementById('later');
-  later.innerHTML = document.getElementById('second').innerHTML;
+  later.innerHTML = [...document.querySelectorAll('template')].map(x => x.innerHTML).join('');
   for (const old of later.querySelectorAll('script')) {
     const fresh = document.createElement('script');
     fresh.textContent = old.textContent;
@@ -151,6 +153,8 @@ class Shown(unittest.TestCase):
     def setUpClass(cls):
         cls.root = shown()
         cls.arrays = {name: read_npz(cls.root / f"{name}.npz") for name in TEXTS}
+        cls.arrays["shifted"] = {name: ([x + 1 for x in values] if name.endswith("_fast") else values, shape)
+                                 for name, (values, shape) in cls.arrays["identity"].items()}
 
     def near(self, said, want, slack=0.1):
         """What is said to 4 digits is `want` rounded; slack: in units of the last one."""
@@ -212,7 +216,10 @@ class Pages(Shown):
     def setUpClass(cls):
         super().setUpClass()
         first, second = ((cls.root / f"{name}.html").read_text() for name in TEXTS)
-        (cls.root / "host.html").write_text(HOST % {"first": first, "second": second})
+        shifted = second.replace(re.search(r'data-matmix="(\w+)"', second)[1], "shifted")
+        shifted = re.sub('(data-difference=)"([^"]*)"', lambda x: f'{x[1]}"{"P4AA" * (len(x[2]) // 4)}"', shifted)
+        others = "".join(f"<template>{page}</template>" for page in (second, shifted))
+        (cls.root / "host.html").write_text(HOST % {"first": first, "others": others})
         seen = subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=60000",
                                f"--user-data-dir={cls.root}/profile", "--dump-dom", f"file://{cls.root}/host.html"],
                               capture_output=True, text=True, timeout=240, check=True).stdout
@@ -220,7 +227,7 @@ class Pages(Shown):
         assert told, seen[-2000:]
         cls.answer = json.loads(html.unescape(told[1]))
         assert "error" not in cls.answer, cls.answer
-        cls.said = dict(zip(TEXTS, cls.answer["said"]))
+        cls.said = dict(zip(PAGES, cls.answer["said"]))
 
     def every_entry(self, name, form, pattern):
         """(match, explicit, fast, share of the row) of every entry of every head."""
@@ -240,7 +247,7 @@ class Pages(Shown):
             yield found, row, fast_row, j
 
     def test_hover_says_what_the_npz_holds(self):
-        for name in TEXTS:
+        for name in PAGES:
             for form in ("explicit", "fast"):
                 pattern = r".*: " + form + r" M\[\d+, \d+\] = (\S+), (\S+) of its row, what .*"
                 for found, explicit, fast, j in self.every_entry(name, form, pattern):
@@ -250,8 +257,9 @@ class Pages(Shown):
 
     def test_the_difference_is_that_of_the_two_forms(self):
         pattern = r".*: \|fast - explicit\|\[\d+, \d+\] = (\S+), what .*"
-        for found, explicit, fast, j in self.every_entry("hydra", "difference", pattern):
-            self.near(found[1], abs(fast[j] - explicit[j]))
+        for name in ("hydra", "shifted"):
+            for found, explicit, fast, j in self.every_entry(name, "difference", pattern):
+                self.near(found[1], abs(fast[j] - explicit[j]))
         for found, *_ in self.every_entry("identity", "difference", pattern):
             self.assertEqual(found[1], "0")
         self.assertRegex(self.said["hydra"]["difference note"], r"^logarithmic, from 1e-\d+ to 1e-\d+, one scale for ")
@@ -273,7 +281,7 @@ class Pages(Shown):
         self.assertEqual(identity["lines"], [str(i) for i in range(6)])  # every token looks at itself alone
 
     def test_pages_disturb_neither_each_other_nor_their_host(self):
-        self.assertEqual(len(self.said), 2)
+        self.assertEqual(len(self.said), len(PAGES))
         self.assertTrue(all(said["undisturbed"] for said in self.said.values()))
         self.assertTrue(self.answer["same"])
         self.assertEqual((self.answer["names"], self.answer["ids"]), ([], 0))
