@@ -3,7 +3,7 @@
 namespace matmix::experiments {
 
 const char* const kMatrixStyle = R"(
-.matmix { font: 14px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 1rem auto; padding: 0 1rem; }
+.matmix { font: 14px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 1rem auto; }
 .matmix h2 { margin: .5rem 0 0; font-size: 1.5em; }
 .matmix p { margin: .3rem 0; }
 .matmix-faint, .matmix-grid figcaption { opacity: .7; font-size: 12px; }
