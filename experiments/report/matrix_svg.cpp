@@ -12,7 +12,7 @@
 namespace matmix::experiments {
 namespace {
 
-constexpr double kMapSize = 180, kGap = 16, kCaption = 18, kLabel = 10;
+constexpr double kMapSize = 180, kMapGap = 16, kMapCaption = 18, kLargestLetter = 10;
 
 /// Text of an XML file, which admits neither control characters nor bytes that are not UTF-8.
 std::string xml_text(std::string_view x) {
@@ -77,9 +77,9 @@ std::string colour_bar(double x, double y) {
 }
 
 /// Tokens left of the grid's rows and below its columns, where there is room for letters.
-class Labels {
+class AxisTokens {
  public:
-  explicit Labels(const MatrixGrid& grid)
+  explicit AxisTokens(const MatrixGrid& grid)
       : pitch_(kMapSize / static_cast<double>(std::max<size_t>(grid.tokens.size(), 1))) {
     if (pitch_ < 5) return;
     for (const std::string& token : grid.tokens) words_.push_back(xml_text(token));
@@ -99,7 +99,7 @@ class Labels {
   }
 
  private:
-  double letter() const { return std::min(kLabel, pitch_); }
+  double letter() const { return std::min(kLargestLetter, pitch_); }
   template <class F>
   std::string lines(F&& f) const {
     std::string svg = fmt::format("<g font-size=\"{:.1f}\" font-family=\"monospace\">\n", letter());
@@ -115,14 +115,14 @@ class Labels {
 }  // namespace
 
 std::string to_svg(const MatrixGrid& grid) {
-  const Labels labels(grid);
-  const double step = kMapSize + kGap, left = labels.width() + kGap, top = 30 + kCaption;
+  const AxisTokens labels(grid);
+  const double step = kMapSize + kMapGap, left = labels.width() + kMapGap, top = 30 + kMapCaption;
   const double right = left + step * static_cast<double>(grid.heads()),
-               bottom = top + (step + kCaption) * static_cast<double>(grid.layers.size()) - kGap - kCaption;
+               bottom = top + (step + kMapCaption) * static_cast<double>(grid.layers.size()) - kMapGap - kMapCaption;
   std::string body = fmt::format("<title>{0}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{1}",
                                  xml_text(grid.name), svg_text(left, 18, "start", xml_text(grid.name)));
   for (size_t layer = 0; layer < grid.layers.size(); ++layer) {
-    const double y = top + (step + kCaption) * static_cast<double>(layer);
+    const double y = top + (step + kMapCaption) * static_cast<double>(layer);
     body += labels.beside(left, y);
     for (int64_t head = 0; head < grid.layers[layer].dim(0); ++head) {
       const double x = left + step * static_cast<double>(head);
@@ -137,7 +137,7 @@ std::string to_svg(const MatrixGrid& grid) {
              "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" "
              "height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\" font-size=\"11\" "
              "shape-rendering=\"crispEdges\">\n",
-             right + 120, bottom + labels.width() + kGap) +
+             right + 120, bottom + labels.width() + kMapGap) +
          body + "</svg>\n";
 }
 
