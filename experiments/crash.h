@@ -50,9 +50,8 @@ StepTrace trace_scene(const Config& config, const Scene& scene);
 TensorFile state_before(const std::filesystem::path& run, const Config& config, int64_t step);
 
 /// What crash/ in a run's folder holds:
-///   state.safetensors   everything the moment depends on, before it; metadata: step, heldout_row. Written last,
-///   removed
-///                       first: where it is, the other two are and belong to it
+///   state.safetensors   everything the moment depends on, before it; metadata: step, heldout_row. It is removed first
+///                       and written last: where it is, the other two are and belong to it
 ///   batch.safetensors   its ids, positions and labels, and its runs [runs, 3]: row, start, length
 ///   report.json         step, heldout_row, what was the first bad value, the range of the residual stream
 /// Random bits are a function of config and step.

@@ -17,6 +17,8 @@ constexpr const char *kConfig = "config.json", *kVocabulary = "vocab.txt";
 
 bool is_run(const fs::path& run) { return fs::exists(run / kConfig); }
 
+bool names_vocabulary(const DataConfig& c) { return c.kind != "recall" && c.tokenizer != "bytes"; }
+
 /// As it was given.
 Config written_config(const fs::path& run) {
   const fs::path path = run / kConfig;
@@ -53,13 +55,13 @@ void append(const fs::path& path, const std::string& line) {
 }  // namespace
 
 RunFolder::RunFolder(fs::path path, const Config& config, bool resume) : path_(std::move(path)), config_(config) {
+  if (fs::exists(path_ / "metrics.jsonl"))
+    metrics_bytes_ = static_cast<int64_t>(fs::file_size(path_ / "metrics.jsonl"));
   if (!is_run(path_)) return;
   require(resume, path_.string(), "holds a run already; pass --resume to go on with it, or another --out");
   require(to_json(written_config(path_)) == to_json(config), path_.string(),
           "holds a run of another config; resume it with the config it has");
   config_ = config_of_run(path_);
-  if (fs::exists(path_ / "metrics.jsonl"))
-    metrics_bytes_ = static_cast<int64_t>(fs::file_size(path_ / "metrics.jsonl"));
 }
 
 void RunFolder::start() {
@@ -67,8 +69,7 @@ void RunFolder::start() {
   std::error_code error;
   fs::create_directories(path_ / "checkpoints", error);
   require(!error, path_.string(), "cannot be made: ", error.message());
-  if (config_.data.kind != "recall" && config_.data.tokenizer != "bytes")
-    write_file_atomically(path_ / kVocabulary, read_file(config_.data.tokenizer));
+  if (names_vocabulary(config_.data)) write_file_atomically(path_ / kVocabulary, read_file(config_.data.tokenizer));
   write_file_atomically(path_ / kConfig, with_provenance(to_json(config_), config_.train.device));
 }
 
@@ -124,7 +125,8 @@ RunFolder::Checkpoint newest_checkpoint(const fs::path& run) {
 
 Config config_of_run(const fs::path& run) {
   Config config = written_config(run);
-  if (fs::exists(run / kVocabulary)) config.data.tokenizer = (run / kVocabulary).string();
+  if (names_vocabulary(config.data) && fs::exists(run / kVocabulary))
+    config.data.tokenizer = (run / kVocabulary).string();
   return config;
 }
 

@@ -113,6 +113,8 @@ TEST_CASE("a folder with a run is never overwritten") {
   config.train.lr *= 2;
   CHECK_THROWS_AS(RunFolder(out, config, true), Error);
   CHECK(to_json(config_of_run(out)) != to_json(config));
+  folder.write("run/vocab.txt", "of another run that was killed here before it was one");
+  CHECK(config_of_run(out).data.tokenizer == "bytes");
 }
 
 TEST_CASE("a damaged checkpoint falls back to an older one, and metrics are cut to it") {
