@@ -34,7 +34,7 @@ def folder_of(out, row, seed):
 
 def command_of(study, row, seed, program, out, arguments):
     keys = {**row.get("set", {}), "data.seed": seed, "train.seed": seed}
-    sets = [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
+    sets = [word for key, value in keys.items() for word in ("--set", f"{key}={json.dumps(value)}")]
     return [program, "train", str(ROOT / row.get("config", study["config"])), "--out", str(folder_of(out, row, seed)),
             "--resume", *sets, *arguments]
 

@@ -102,14 +102,14 @@ class Quickstart(unittest.TestCase):
                          (2, "quickstart.sh: the only option is --no-install, got '--fast'\n"))
 
     def test_its_configs_have_one_data_set_and_schedule(self):
-        for name in ["identity", "attention"]:
+        for name in ["identity", "attention", "bert"]:
             config = json.loads((TOOLS.parent / f"experiments/configs/quickstart_{name}.json").read_text())
             self.assertEqual((config["base"], set(config)), ("quickstart_hydra.json", {"base", "name", "model"}))
 
 
 class Study(unittest.TestCase):
     STUDY = {"config": "c.json", "baseline": "identity",
-             "rows": [{"name": "identity"}, {"name": "dense, learned", "set": {"model.mixer.source": "table"}}]}
+             "rows": [{"name": "identity"}, {"name": "dense, learned", "set": {"model.mixer.source": "table", "model.bias": True}}]}
 
     def write_run(self, out, row, seed, loss, steps=10):
         folder = study.folder_of(pathlib.Path(out), {"name": row}, seed)
@@ -141,8 +141,8 @@ class Study(unittest.TestCase):
     def test_a_run_is_one_command(self):
         command = study.command_of(self.STUDY, self.STUDY["rows"][1], 2, "matmix", pathlib.Path("o"), ["--device", "cuda"])
         self.assertEqual(command[:2] + command[3:], [
-            "matmix", "train", "--out", "o/dense_learned-2", "--resume", "--set", "model.mixer.source=table", "--set",
-            "data.seed=2", "--set", "train.seed=2", "--device", "cuda"])
+            "matmix", "train", "--out", "o/dense_learned-2", "--resume", "--set", 'model.mixer.source="table"', "--set",
+            "model.bias=true", "--set", "data.seed=2", "--set", "train.seed=2", "--device", "cuda"])
 
     def test_rows_of_the_studies_are_known_mixers(self):
         registry = (TOOLS.parent / "mixers/registry.cpp").read_text()
