@@ -21,8 +21,7 @@ namespace matmix {
 namespace {
 
 constexpr const char* kOp = "vandermonde";
-constexpr int64_t kShort = 256;  ///< tokens up to which entries are no slower than the grid
-constexpr int64_t kShortCuda = 512;
+constexpr int64_t kShort = 256;    ///< tokens up to which entries are no slower than the grid
 constexpr double kSmallAngle = 2;  ///< up to which kSeriesTerms of the cosine's series are exact in F64
 constexpr int kSeriesTerms = 10;   ///< 2^22 / 22! = 4e-15 is left out
 
@@ -149,11 +148,11 @@ double largest(const Tensor& x) {
 
 VandermondeForm form_of(const Var& q, const Var& k, const VandermondeOptions& options) {
   if (options.form != VandermondeForm::kAuto) return options.form;
-  if (q.device().is_cuda()) return q.dim(1) <= kShortCuda ? VandermondeForm::kEntries : VandermondeForm::kGrid;
+  const VandermondeForm for_all = q.dim(1) <= kShort ? VandermondeForm::kEntries : VandermondeForm::kGrid;
+  if (q.device().is_cuda()) return for_all;
   const double angle = 2 * std::numbers::pi * std::fabs(options.eps) * static_cast<double>(q.dim(1));
   const double a = largest(q.value()), b = largest(k.value());
-  if (angle * a <= kSmallAngle && angle * b <= kSmallAngle) return VandermondeForm::kSeries;
-  return q.dim(1) <= kShort ? VandermondeForm::kEntries : VandermondeForm::kGrid;
+  return angle * a <= kSmallAngle && angle * b <= kSmallAngle ? VandermondeForm::kSeries : for_all;
 }
 
 }  // namespace

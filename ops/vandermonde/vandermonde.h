@@ -4,8 +4,8 @@
 
 namespace matmix {
 
-/// How the product is computed. kAuto on the CPU: kSeries where all angles are small, kEntries up to 256 tokens, else
-/// kGrid. On CUDA, where no value is looked at: kEntries up to 512 tokens, else kGrid; kSeries is the CPU's alone.
+/// How the product is computed. kAuto: kSeries where all angles are small, kEntries up to 256 tokens, else kGrid. On
+/// CUDA, where no value is looked at, kSeries is not taken.
 enum class VandermondeForm { kAuto, kEntries, kSeries, kGrid };
 
 struct VandermondeOptions {

@@ -1,11 +1,82 @@
 #include <cmath>
+#include <cub/device/device_radix_sort.cuh>
 #include <numbers>
 
 #include "ops/vandermonde/vandermonde_grid.cuh"
+#include "tensor/create.h"
 #include "tensor/cuda/launch.cuh"
 #include "tensor/cuda/token_tiles.cuh"
 
 namespace matmix::cuda {
+namespace gridded {
+
+/// Rows, and the elements between neighbours, are counted in 32 bits.
+inline void check_range(const Grid& grid, const Tensor& w) {
+  require(grid.places() <= INT_MAX && w.stride(1) <= INT_MAX, "vandermonde", "is too large for the grid on CUDA: ", w);
+}
+
+template <class T>
+void gather(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y) {
+  check_range(basis.grid, w);
+  const Sizes s(x, w);
+  gather_kernel<T><<<unit_blocks(s.L, s.blocks_of_columns(), s.matrices), kThreads, 0, stream()>>>(
+      basis, Tokens<T>(x), Tokens<T>(w), Tokens<T>(y), s);
+}
+
+template <class T>
+void slope(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u, const Tensor& dx) {
+  check_range(basis.grid, w);
+  const Sizes s(x, w);
+  slope_kernel<T><<<unit_blocks(s.L, 1, s.matrices), kThreads, 0, stream()>>>(basis, Tokens<T>(x), Tokens<T>(w),
+                                                                              Tokens<T>(u), Tokens<T>(dx), s);
+}
+
+/// The words of `both`'s first half in ascending order; in one of its halves.
+inline const uint64_t* sorted(const NumberOrder& order, const Tensor& both) {
+  const int64_t count = both.dim(1);
+  auto* const words = reinterpret_cast<uint64_t*>(both.data<int64_t>());
+  cub::DoubleBuffer<uint64_t> halves(words, words + count);
+  size_t bytes = 0;
+  const auto sort = [&](void* scratch) {
+    cuda_check(
+        cub::DeviceRadixSort::SortKeys(scratch, bytes, halves, count, order.sorted_bits(), order.bits(), stream()),
+        "vandermonde sort");
+  };
+  sort(nullptr);
+  const Tensor scratch = empty({static_cast<int64_t>(bytes)}, DType::U8, both.device());
+  sort(scratch.raw());
+  return halves.Current();
+}
+
+template <class T, int kPlaces>
+void spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u, const Tensor& S) {
+  const Sizes s(x, u);
+  const NumberOrder order(basis.grid, s.matrices, s.E, kPlaces);
+  const int64_t numbers = order.matrices * order.numbers;
+  const Tensor both = empty({2, numbers}, DType::I64, u.device());
+  words_kernel<T><<<blocks(numbers, kThreads), kThreads, 0, stream()>>>(
+      basis, order, Tokens<T>(x), reinterpret_cast<uint64_t*>(both.data<int64_t>()), s);
+  const uint64_t* const words = sorted(order, both);
+  const Tensor parts = empty({s.matrices, order.parts(), s.P}, u.dtype(), u.device());
+  pieces_kernel<T, kPlaces><<<unit_blocks(order.pieces(), s.blocks_of_columns(), s.matrices), kThreads, 0, stream()>>>(
+      basis, order, words, Tokens<T>(x), Tokens<T>(u), parts.data<T>(), s);
+  rows_kernel<T><<<unit_blocks(basis.grid.rows(), s.blocks_of_columns(), s.matrices), kThreads, 0, stream()>>>(
+      basis, order, words, parts.data<T>(), Tokens<T>(S), s);
+}
+template <class T>
+void spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u, const Tensor& S) {
+  basis.grid.w <= Grid::kMoments ? spread<T, Grid::kMoments>(basis, x, u, S)
+                                 : spread<T, Grid::kMostTaps>(basis, x, u, S);
+}
+
+template <class T>
+void tables(const Grid& grid, const Tensor& filter, const Tensor& powers) {
+  tables_kernel<T>
+      <<<blocks(grid.L, kThreads), kThreads, 0, stream()>>>(grid, Filter(grid), filter.data<T>(), powers.data<T>());
+}
+
+}  // namespace gridded
+
 namespace {
 
 constexpr int kThreads = 256;
