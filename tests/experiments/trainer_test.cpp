@@ -101,7 +101,7 @@ TEST_CASE("on a GPU the step of every mixer can be captured, with learned positi
       Config config = tiny(device);
       config.model.mixer.name = row.name;
       if (row.name == "concat") config.model.mixer.gate = "none";
-      config.model.max_positions = 6;
+      config.model.max_positions = 12;
       Config eager = config;
       eager.train.graph = false;
       CHECK(same_bits(weights_after(config, 5), weights_after(eager, 5)));
