@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
+#include <span>
 
 #include "ops/elementwise/vector_math.h"
 #include "ops/matmul/tile_matrix.h"
@@ -70,7 +70,10 @@ struct Problem {
   int64_t heads = H / G;  // of a group
   Tensor steps = empty({chunks.count, H, 2, 4 * v.Q + 1}, dtype_of<A>());
 
-  auto directions() const { return std::views::iota(v.first_direction, v.past_direction); }
+  std::span<const int> directions() const {
+    static constexpr int kBoth[] = {0, 1};
+    return std::span(kBoth).subspan(static_cast<size_t>(v.first_direction), static_cast<size_t>(v.directions()));
+  }
   /// Columns, or rows, of a matrix that holds N of them for each direction.
   int64_t width() const { return v.directions() * N; }
   auto columns(Matrix<A>& m, int direction) const { return m.middleCols((direction - v.first_direction) * N, N); }
