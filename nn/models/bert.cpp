@@ -6,6 +6,13 @@
 #include "ops/layout/layout.h"
 
 namespace matmix::nn {
+namespace {
+
+/// A tenth of the tokens': behind the norm of their sum, places as loud as words drown them for the first million
+/// tokens.
+constexpr double kPositionStddev = 0.002;
+
+}  // namespace
 
 Bert::Bert(const BertOptions& o, const MixerFactory& make_mixer)
     : options_(o),
@@ -16,7 +23,8 @@ Bert::Bert(const BertOptions& o, const MixerFactory& make_mixer)
       head_transform_(o.encoder.d_model, o.encoder.d_model, {.act = Activation::kGelu}),
       head_norm_(NormKind::kLayer, o.encoder.d_model, o.encoder.norm_eps),
       head_bias_({o.vocab_size}, Init::zeros(), Decay::kNo) {
-  if (o.max_positions > 0) position_embedding_ = std::make_unique<Embedding>(o.max_positions, o.encoder.d_model);
+  if (o.max_positions > 0)
+    position_embedding_ = std::make_unique<Embedding>(o.max_positions, o.encoder.d_model, kPositionStddev);
 }
 
 Var Bert::encode(const Tensor& ids, const Runs& runs, const ForwardContext& context) const {

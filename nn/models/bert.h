@@ -6,8 +6,8 @@ namespace matmix::nn {
 
 struct BertOptions {
   int64_t vocab_size = 0;
-  /// Learned absolute positions up to this length are added to the embeddings; 0: none (the convolution and the mixer
-  /// know the order). Attention needs them.
+  /// Learned absolute positions up to this length are added to the embeddings, small at first; 0: none (the convolution
+  /// and the mixer know the order). Attention without a convolution needs them.
   int64_t max_positions = 0;
   double embedding_dropout = 0;
   EncoderOptions encoder;

@@ -85,7 +85,7 @@ TEST_CASE("vandermonde: every form is the matrix, for frequencies of a small par
 
 TEST_CASE("vandermonde: the grid is the same on all devices, and in every bit from run to run") {
   for (const Device device : test_devices())
-    for (const int64_t L : {1, 37, 300})
+    for (const int64_t L : {2, 37, 300})
       for (const double width : {0., 3., 1000., 1e7}) {
         const Inputs there = drawn(L, width, DType::F64, device);
         const VandermondeOptions options{.sign = L == 1 ? 1. : -1.,
