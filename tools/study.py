@@ -63,7 +63,8 @@ def train(study, seeds, program, out, jobs, arguments):
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for status, log in pool.map(lambda work: one(*work), todo):
             if status != 0:
-                print(f"study.py: {log} ends with exit status {status}", file=sys.stderr)
+                said = (log.read_text().splitlines() or [""])[-1]
+                print(f"study.py: {log} ends with exit status {status}: {said}", file=sys.stderr)
 
 
 def table(study, seeds, out):
