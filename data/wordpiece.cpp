@@ -138,7 +138,8 @@ std::vector<std::string> parse_vocabulary(std::string_view bytes, std::string_vi
     const size_t number = pieces.size() + 1;
     check_piece(pieces.emplace_back(line), where, number);
     const auto [known, is_new] = lines.emplace(line, number);
-    require(is_new, kVocabularyReader, where, ":", number, ": pieces must differ, got \"", line, "\" as on line ", known->second);
+    require(is_new, kVocabularyReader, where, ":", number, ": pieces must differ, got \"", line, "\" as on line ",
+            known->second);
   }
   return pieces;
 }
