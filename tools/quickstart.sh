@@ -9,7 +9,7 @@ build=build-quickstart
 out=runs/quickstart
 program=$build/experiments/matmix
 models=(identity attention hydra)
-sentences=("dog : a domestic [MASK] that barks" "to [MASK] quickly on foot" "a person who writes [MASK]")
+sentences=("dog : a domestic [MASK] that barks" "run : to move [MASK] on foot" "author : a person who [MASK] books")
 
 install=yes
 case "${1:-}" in
@@ -33,11 +33,11 @@ minutes() { echo "about $((($1 * 2 / cores + 59) / 60)) min"; }
 cat <<EOF
 matmix quickstart, on $cores cores. It will
   1  install     ${missing:-nothing: every package is there}
-  2  build       the program, without its tests, in $build/: $(minutes 170)
+  2  build       the program, without its tests, in $build/: $(minutes 150)
   3  draw        the matrix of a mixer, its rank map, and fast minus explicit: 1 s
   4  vocabulary  4,096 word pieces from WordNet's glosses: 2 s
-  5  train       ${models[0]}, ${models[1]} and ${models[2]}, one million tokens and parameters each: $(minutes 270)
-  6  compare     what they learned, as a table, as guesses, and as one page: $(minutes 30)
+  5  train       ${models[0]}, ${models[1]} and ${models[2]}, one million tokens and parameters each: $(minutes 205)
+  6  compare     what they learned, as a table, as guesses, and as one page: 3 s
 Everything it makes is in $build/ and $out/; stopped and started again it goes on where it was.
 EOF
 

@@ -11,7 +11,7 @@ void print_text(const std::string& text, const std::vector<Blank>& blanks) {
   fmt::print("{}\n", text);
   for (const Blank& blank : blanks) {
     std::string line;
-    for (const Guess& guess : blank.guesses) line += fmt::format("{:<16}", to_string(guess));
+    for (const Guess& guess : blank.guesses) line += fmt::format("{:<15} ", to_string(guess));
     fmt::print("  {}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   }
 }
