@@ -61,13 +61,12 @@ struct Forward {
   }
 };
 
-// Row norm.                            y = ((u - mean) rstd weight + bias) silu(gate),  every part but rstd and weight
-// optional Owns:    block = 1 row; a thread owns four neighbours of every 512 columns. Traffic: reads x (residual,
-// gate) and writes y (r) once; the second and third pass over the row hit the first cache.
+// Row norm: y = ((u - mean) rstd weight + bias) silu(gate), every part but rstd and weight optional.
+// Owns:    block = 1 row; a thread owns four neighbours of every 512 columns.
+// Traffic: reads x (residual, gate) and writes y (r) once; the second and third pass over the row hit the first cache.
 //          Bound by memory.
 // Syncs:   those of one (kRms) or two (kLayer) block sums.
-// Numerics: statistics in float for BF16 and F32, the variance from differences; fixed order, so the same bits each
-// run.
+// Numerics: statistics in float for BF16 and F32, the variance from differences; fixed order, so always the same bits.
 template <class X, class Y, class R>
 __global__ void __launch_bounds__(kThreads) forward_kernel(Forward<X, Y, R> t) {
   using A = Accumulator<X>;
@@ -182,14 +181,14 @@ struct Backward {
   }
 };
 
-// Gradient of the row norm.            dn = dv weight;  du = rstd (dn - mean(dn) - n mean(dn n)) + dr,  dweight = sum
-// dv n, dbias = sum dv Owns:    block = one piece of consecutive rows, one after the other; a thread owns four
-// neighbours of every 512 columns,
-//          and their sums of dweight and dbias over the piece.
-// Tiles:   those sums lie in shared memory (2 D accumulators) where they fit, else in the piece's own row of the
-// result. Traffic: reads u, dy (gate, dr), writes dx (dresidual, dgate) once; the second pass over a row hits the first
-// cache. Syncs:   those of two block sums a row. Sums need none: a thread reads only what it wrote. Numerics: float for
-// BF16 and F32; rows in order within a piece, pieces summed in order later: the same bits each run.
+// Gradient of the row norm: dn = dv weight; du = rstd (dn - mean(dn) - n mean(dn n)) + dr; dweight = sum dv n,
+// dbias = sum dv.
+// Owns:    block = one piece of consecutive rows, one after the other; a thread owns four neighbours of every 512
+//          columns, and their sums of dweight and dbias over the piece.
+// Tiles:   those sums lie in shared memory (2 D accumulators) where they fit, else in the piece's own row of the result.
+// Traffic: reads u, dy (gate, dr), writes dx (dresidual, dgate) once; the second pass over a row hits the first cache.
+// Syncs:   those of two block sums a row. Sums need none: a thread reads only what it wrote.
+// Numerics: float for BF16 and F32; rows in order within a piece, pieces summed in order later: always the same bits.
 template <class X, class Y, class U>
 __global__ void __launch_bounds__(kThreads) backward_kernel(Backward<X, Y, U> t) {
   using A = Accumulator<X>;
