@@ -50,7 +50,7 @@ struct Chain {
 };
 
 // Plan of the sums: start_d = (min a + min b) / 2, R = the largest range over start_d, rank = terms(R), 0 if too many.
-// Owns:    block = one row and head.   Traffic: a and b once.   Syncs: those of four block reductions a column, and one.
+// Owns:    block = one row and head.   Traffic: a and b once.   Syncs: those of 4 block reductions a column, and one.
 // Numerics: in double. A NaN, or a number that is not positive, makes the rank 0.
 template <class A>
 __global__ void __launch_bounds__(kThreads) plan_kernel(Tokens<A> a, Tokens<A> b, Plan<A> plan, Sizes s) {

@@ -185,7 +185,7 @@ struct Backward {
 // dbias = sum dv.
 // Owns:    block = one piece of consecutive rows, one after the other; a thread owns four neighbours of every 512
 //          columns, and their sums of dweight and dbias over the piece.
-// Tiles:   those sums lie in shared memory (2 D accumulators) where they fit, else in the piece's own row of the result.
+// Tiles:   those sums lie in shared memory (2 D accumulators) where they fit, else in the piece's row of the result.
 // Traffic: reads u, dy (gate, dr), writes dx (dresidual, dgate) once; the second pass over a row hits the first cache.
 // Syncs:   those of two block sums a row. Sums need none: a thread reads only what it wrote.
 // Numerics: float for BF16 and F32; rows in order within a piece, pieces summed in order later: always the same bits.
