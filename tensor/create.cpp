@@ -52,9 +52,9 @@ Tensor full(const Shape& shape, double value, DType dtype, Device device) {
 
 Tensor arange(int64_t n, DType dtype, Device device) {
   require(n >= 0, "arange", "n must not be negative, got ", n);
-  const Tensor x = unwritten({n}, DType::I64, kCpu);
-  for (int64_t i = 0; i < n; ++i) x.data<int64_t>()[i] = i;
-  return to(cast(x, dtype), device);
+  const Tensor x = unwritten({n}, dtype, device);
+  kCount(device, x);
+  return x;
 }
 
 Tensor eye(int64_t n, DType dtype, Device device) {

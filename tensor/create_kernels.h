@@ -5,13 +5,17 @@
 
 namespace matmix {
 
-/// Every element of x, contiguous, becomes value (representable in x's dtype).
+/// fill: every element of x, contiguous, becomes value (representable in x's dtype).
+/// count: element i of x [n], contiguous, becomes i.
 namespace cpu {
 void fill(const Tensor& x, double value);
-}
+void count(const Tensor& x);
+}  // namespace cpu
 namespace cuda {
 void fill(const Tensor& x, double value);
-}
+void count(const Tensor& x);
+}  // namespace cuda
 inline constexpr Kernel kFill{"fill", cpu::fill, IF_CUDA(cuda::fill)};
+inline constexpr Kernel kCount{"arange", cpu::count, IF_CUDA(cuda::count)};
 
 }  // namespace matmix

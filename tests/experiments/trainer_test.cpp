@@ -93,7 +93,7 @@ TEST_CASE("on a GPU a captured step is bit-identical to the eager one") {
   }
 }
 
-TEST_CASE("on a GPU the step of every mixer can be captured, with learned positions too") {
+TEST_CASE("on a GPU the step of every mixer can be captured from every source, with learned positions too") {
   for (const Device device : test_devices()) {
     if (!device.is_cuda()) continue;
     for (const mixers::MixerRow& row : mixers::registry()) {
@@ -102,9 +102,13 @@ TEST_CASE("on a GPU the step of every mixer can be captured, with learned positi
       config.model.mixer.name = row.name;
       if (row.name == "concat") config.model.mixer.gate = "none";
       config.model.max_positions = 12;
-      Config eager = config;
-      eager.train.graph = false;
-      CHECK(same_bits(weights_after(config, 5), weights_after(eager, 5)));
+      for (const char* source : {"projected", "table", "generated"}) {
+        CAPTURE(source);
+        config.model.mixer.source = source;
+        Config eager = config;
+        eager.train.graph = false;
+        CHECK(same_bits(weights_after(config, 5), weights_after(eager, 5)));
+      }
     }
   }
 }
