@@ -57,16 +57,6 @@ Streams streams_of(const mixers::Mixer& mixer, const SpecimenOptions& o, MathMod
   return c;
 }
 
-/// M column by column: the fast form on v = 1, less r.
-Tensor fast_columns(const mixers::Mixer& mixer, const Streams& c, const SpecimenOptions& o) {
-  const Tensor one = eye(o.L, c.dtype(), c.device());  // [L, P]
-  const Var v = contiguous(one.reshape({1, o.L, 1, o.L}).expand({1, o.L, o.H, o.L}));
-  const Runs runs = Runs::full(1, o.L);
-  const Var y = mixer.mix(c, v, runs), r = mixer.offset(c, runs, v);
-  const Tensor moved = cast(to(y.value(), kCpu), DType::F64), offset = cast(to(r.value(), kCpu), DType::F64);
-  return contiguous((Var(moved) - Var(offset)).value().select(0, 0).transpose(0, 1));
-}
-
 /// Of the oracle.
 std::vector<std::pair<std::string, Tensor>> ingredients(const Bound& bound, const Streams& c) {
   std::vector<std::pair<std::string, Tensor>> all;
@@ -78,6 +68,8 @@ std::vector<std::pair<std::string, Tensor>> ingredients(const Bound& bound, cons
 
 }  // namespace
 
+Tensor first_matrix(const Var& M) { return contiguous(cast(to(M.value().select(0, 0), kCpu), DType::F64)); }
+
 Specimen draw_specimen(const mixers::MixerRow& row, const SpecimenOptions& options) {
   const NoGrad values_only;
   SpecimenOptions oracle = options;
@@ -86,10 +78,11 @@ Specimen draw_specimen(const mixers::MixerRow& row, const SpecimenOptions& optio
   const Bound fast(row, options), written_out(row, oracle);
   set_parameters(written_out, operands(fast));
   const Streams c = streams_of(*written_out.mixer, oracle, options.mode);
-  const Var M = written_out.mixer->matrix(c, Runs::full(1, options.L));
-  return {contiguous(M.value().select(0, 0)),
-          fast_columns(*fast.mixer, streams_of(*fast.mixer, options, options.mode), options),
-          ingredients(written_out, c)};
+  const Runs runs = Runs::full(1, options.L);
+  const mixers::BlockShape shape = shape_of(options);
+  const Var M = written_out.mixer->matrix(c, runs),
+            by_mix = fast.mixer->matrix_by_mix(streams_of(*fast.mixer, options, options.mode), runs, shape.H, shape.P);
+  return {first_matrix(M), first_matrix(by_mix), ingredients(written_out, c)};
 }
 
 }  // namespace matmix::experiments

@@ -28,5 +28,7 @@ struct Specimen {
 /// A mixer with the parameters of a new model and Normal(0, 1) streams, both a function of the seed; both forms are
 /// given the same numbers, rounded as the mode rounds them.
 Specimen draw_specimen(const mixers::MixerRow& row, const SpecimenOptions& options);
+/// The first of a batch of matrices, F64 on the CPU: as pictures and figures are made of.
+Tensor first_matrix(const Var& M);
 
 }  // namespace matmix::experiments

@@ -5,6 +5,8 @@
 #include "autograd/no_grad.h"
 #include "experiments/build.h"
 #include "experiments/run_folder.h"
+#include "experiments/specimen.h"
+#include "mixers/block.h"
 #include "nn/probe.h"
 #include "ops/softmax/softmax.h"
 #include "ops/topk/topk.h"
@@ -87,22 +89,36 @@ std::vector<Blank> TrainedModel::fill(const Sentence& sentence, int64_t top) con
   return blanks;
 }
 
+std::vector<Var> TrainedModel::mixer_inputs(const Sentence& sentence) const {
+  std::vector<Var> inputs;
+  const nn::Probe probe;
+  encode(sentence);
+  for (const auto& [path, x] : probe.values())
+    if (path.ends_with(".mixer_input")) inputs.push_back(x);
+  return inputs;
+}
+
 std::vector<Tensor> TrainedModel::matrices(const Sentence& sentence) const {
   const NoGrad no_history;
   const Tf32Scope tf32(store_->mode() == MathMode::kTF32);
-  std::vector<Var> inputs;
-  {
-    const nn::Probe probe;
-    encode(sentence);
-    for (const auto& [path, x] : probe.values())
-      if (path.ends_with(".mixer_input")) inputs.push_back(x);
-  }
   std::vector<Tensor> matrices;
-  for (const Var& x : inputs) {
+  for (const Var& x : mixer_inputs(sentence)) {
     const auto layer = static_cast<int64_t>(matrices.size());
     const std::optional<Var> M = model_->encoder().mixer(layer).matrix(x, one_run(sentence));
     require(M.has_value(), "layer", layer, " mixes its sequence by no matrix");
-    matrices.push_back(cast(to(M->value().select(0, 0), kCpu), DType::F64));
+    matrices.push_back(first_matrix(*M));
+  }
+  return matrices;
+}
+
+std::vector<Tensor> TrainedModel::matrices_by_mix(const Sentence& sentence) const {
+  const NoGrad no_history;
+  const Tf32Scope tf32(store_->mode() == MathMode::kTF32);
+  std::vector<Tensor> matrices;
+  for (const Var& x : mixer_inputs(sentence)) {
+    const auto layer = static_cast<int64_t>(matrices.size());
+    const auto& block = dynamic_cast<const mixers::MixerBlock&>(model_->encoder().mixer(layer));
+    matrices.push_back(first_matrix(block.matrix_by_mix(x, one_run(sentence))));
   }
   return matrices;
 }

@@ -47,9 +47,13 @@ class TrainedModel {
   /// The mixer's matrices [heads, L, L] of each layer, F64 on the CPU; their rows and columns are the sentence's
   /// tokens.
   std::vector<Tensor> matrices(const Sentence& sentence) const;
+  /// The same by the fast form.
+  std::vector<Tensor> matrices_by_mix(const Sentence& sentence) const;
 
  private:
   Var encode(const Sentence& sentence) const;
+  /// What the mixer of each layer is given.
+  std::vector<Var> mixer_inputs(const Sentence& sentence) const;
 
   Config config_;
   std::unique_ptr<data::Tokenizer> tokenizer_;

@@ -89,6 +89,11 @@ std::optional<Var> MixerBlock::matrix(const Var& x, const Runs& runs) const {
   return mixer_->matrix(project(x, runs).streams, runs);
 }
 
+Var MixerBlock::matrix_by_mix(const Var& x, const Runs& runs) const {
+  const nn::ModuleScope scope(*this);
+  return mixer_->matrix_by_mix(project(x, runs).streams, runs, shape_.H, shape_.P);
+}
+
 void MixerBlock::visit(nn::Visitor& v) {
   v("in_proj", in_proj_);
   v("conv1d", conv_);

@@ -52,6 +52,8 @@ class MixerBlock final : public nn::SequenceMixer {
   Var forward(const Var& x, const Runs& runs) const override;
   /// The mixer's M [B, copies*H, L, L] at x; without residual_v, norm and gate, which are the block's.
   std::optional<Var> matrix(const Var& x, const Runs& runs) const override;
+  /// The same by the mixer's fast algorithm.
+  Var matrix_by_mix(const Var& x, const Runs& runs) const;
   void visit(nn::Visitor& v) override;
 
   const Mixer& mixer() const { return *mixer_; }

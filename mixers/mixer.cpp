@@ -115,6 +115,17 @@ Var Mixer::mix(const Streams& c, const Var& v, const Runs& runs) const {
   return do_mix(c, v, runs);
 }
 
+Var Mixer::matrix_by_mix(const Streams& c, const Runs& runs, int64_t H, int64_t P) const {
+  const int64_t B = runs.B(), L = runs.L();
+  const Tensor ones = eye(L + P, c.dtype(), c.device()).narrow(0, 0, L);  // columns from L on are 0
+  std::vector<Var> columns;
+  for (int64_t first = 0; first < L; first += P) {
+    const Var v = contiguous(expand(reshape(Var(ones.narrow(1, first, P)), {1, L, 1, P}), {B, L, H, P}));
+    columns.push_back(transpose(mix(c, v, runs) - offset(c, runs, v), 1, 2));
+  }
+  return narrow(concat(columns, 3), 3, 0, L);
+}
+
 Var Mixer::by_runs(const Streams& c, const Var& v, const Runs& runs, const RunFunction& f) {
   if (runs.is_full()) return f(c.whole_rows(runs.L()), v);
   TokenLayout tokens(runs);

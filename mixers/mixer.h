@@ -48,6 +48,8 @@ class Mixer : public nn::Module {
   Var offset(const Streams& c, const Runs& runs, const Var& v) const;
   /// M v + r [B, L, copies*H, P] by the fast algorithm; v [B, L, H, P]; exactly 0 at padding.
   Var mix(const Streams& c, const Var& v, const Runs& runs) const;
+  /// M as matrix() has it, by the fast algorithm: what mix() makes of the unit vectors, P at a time, less r.
+  Var matrix_by_mix(const Streams& c, const Runs& runs, int64_t H, int64_t P) const;
 
  protected:
   /// f(streams, v) -> [n, length, heads, P] for all runs of one length at once, length by length; the results laid out

@@ -9,9 +9,9 @@
 #include "experiments/report/matrix_svg.h"
 #include "experiments/report/npz.h"
 #include "experiments/report/picture_folder.h"
-#include "experiments/report/run_matrices.h"
 #include "experiments/report/structure_report.h"
 #include "experiments/report/terminal.h"
+#include "experiments/trained_model.h"
 #include "tensor/file.h"
 #include "tensor/npy.h"
 
@@ -23,6 +23,17 @@ namespace fs = std::filesystem;
 constexpr size_t kMostTokens = 512;
 /// The rank map of so many takes about a second a head, and twice as many take ten times as long.
 constexpr size_t kMostRanked = 128;
+
+/// The share of a singular value that is more than what a mode rounds off.
+double rounding(MathMode mode) {
+  switch (mode) {
+    case MathMode::kF64: return mixers::RankRule().tolerance;
+    case MathMode::kF32: return 1e-4;
+    case MathMode::kTF32: return 1e-2;
+    case MathMode::kBF16: return 5e-2;
+  }
+  return 0;
+}
 
 /// f(layer, head, M, fast) for every matrix.
 template <class F>
@@ -164,7 +175,11 @@ int run_show_run(const ShowOptions& options) {
   const Sentence sentence = model.read(options.text);
   require(sentence.ids.size() <= kMostTokens, "--text", "must hold at most ", kMostTokens, " tokens, got ",
           sentence.ids.size());
-  const MatrixGrid grid = matrices_of_run(options.run, model, sentence);
+  const MatrixGrid grid{.name = model.config().name,
+                        .tokens = sentence.pieces,
+                        .layers = model.matrices(sentence),
+                        .fast = model.matrices_by_mix(sentence),
+                        .rule = {.tolerance = rounding(parse_math_mode(model.config().train.dtype))}};
   require(!grid.layers.empty(), options.run, "has no layers to draw");
   if (options.global.json) {
     print_json(options, grid);

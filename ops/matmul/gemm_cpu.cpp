@@ -52,8 +52,8 @@ void multiply(const GemmProblem& p) {
                      TileOperand<T>{a + at.a, p.a_layout}.at(i, 0), TileOperand<T>{b + at.b, p.b_layout}.at(0, j),
                      c + at.c + i * p.ldc + j, p.ldc, static_cast<T>(p.alpha), static_cast<T>(p.beta));
   };
-  // Small matrices go to a thread by the handful.
-  constexpr int64_t kWorthATurn = 1 << 17;
+  // Small matrices go to a thread by the handful: neighbours, which lie beside each other.
+  constexpr int64_t kWorthATurn = 1 << 21;
   const int64_t work = 2 * p.M * p.N * p.K;
   const int64_t turn = std::max<int64_t>(1, kWorthATurn / std::max<int64_t>(1, work * batch / tiling.tiles));
   parallel_for((tiling.tiles + turn - 1) / turn, work * batch, [&](int64_t t) {

@@ -57,7 +57,7 @@ Tensor by_loops(const Tensor& M, const Tensor& v) {
 
 }  // namespace
 
-TEST_CASE("matrix is block diagonal over runs, and mix is its product") {
+TEST_CASE("matrix is block diagonal over runs, mix is its product, and gives it back column by column") {
   for (const int64_t copies : {1, 2}) {
     const Outer mixer(copies);
     for (const Runs& runs :
@@ -67,6 +67,7 @@ TEST_CASE("matrix is block diagonal over runs, and mix is its product") {
       const Tensor M = mixer.matrix(c, runs).value();
       CHECK(M.shape() == Shape{2, 2 * copies, 5, 5});
       CHECK(relative_error(mixer.mix(c, v, runs).value(), by_loops(M, v)) < 1e-14);
+      for (const int64_t P : {1, 2, 7}) CHECK(same_bits(contiguous(mixer.matrix_by_mix(c, runs, 2, P)).value(), M));
       const auto id = to_vector<int32_t>(runs.id(kCpu));
       const auto m = to_vector<double>(M);
       for (size_t k = 0; k < m.size(); ++k) {
