@@ -36,7 +36,7 @@ matmix quickstart, on $cores cores. It will
   2  build       the program, without its tests, in $build/: $(minutes 150)
   3  draw        the matrix of a mixer, its rank map, and fast minus explicit: 1 s
   4  vocabulary  4,096 word pieces from WordNet's glosses: 2 s
-  5  train       ${models[0]}, ${models[1]} and ${models[2]}, a million parameters and 1.5 million tokens each: $(minutes 300)
+  5  train       ${models[0]}, ${models[1]} and ${models[2]}, a million parameters and 1.5 million tokens each: $(minutes 360)
   6  compare     what they learned, as a table, as guesses, and as one page: 3 s
 Everything it makes is in $build/ and $out/; stopped and started again it goes on where it was.
 EOF
