@@ -6,7 +6,6 @@
 #include "experiments/build.h"
 #include "experiments/run_folder.h"
 #include "experiments/specimen.h"
-#include "mixers/block.h"
 #include "nn/probe.h"
 #include "ops/softmax/softmax.h"
 #include "ops/topk/topk.h"
@@ -89,38 +88,32 @@ std::vector<Blank> TrainedModel::fill(const Sentence& sentence, int64_t top) con
   return blanks;
 }
 
-std::vector<Var> TrainedModel::mixer_inputs(const Sentence& sentence) const {
+std::vector<Tensor> TrainedModel::each_layer(
+    const Sentence& sentence, const std::function<Var(const mixers::MixerBlock&, const Var&)>& matrix) const {
+  const NoGrad no_history;
+  const Tf32Scope tf32(store_->mode() == MathMode::kTF32);
   std::vector<Var> inputs;
-  const nn::Probe probe;
-  encode(sentence);
-  for (const auto& [path, x] : probe.values())
-    if (path.ends_with(".mixer_input")) inputs.push_back(x);
-  return inputs;
+  {
+    const nn::Probe probe;
+    encode(sentence);
+    for (const auto& [path, x] : probe.values())
+      if (path.ends_with(".mixer_input")) inputs.push_back(x);
+  }
+  std::vector<Tensor> matrices;
+  for (const Var& x : inputs) {
+    const nn::SequenceMixer& mixer = model_->encoder().mixer(static_cast<int64_t>(matrices.size()));
+    matrices.push_back(first_matrix(matrix(dynamic_cast<const mixers::MixerBlock&>(mixer), x)));
+  }
+  return matrices;
 }
 
 std::vector<Tensor> TrainedModel::matrices(const Sentence& sentence) const {
-  const NoGrad no_history;
-  const Tf32Scope tf32(store_->mode() == MathMode::kTF32);
-  std::vector<Tensor> matrices;
-  for (const Var& x : mixer_inputs(sentence)) {
-    const auto layer = static_cast<int64_t>(matrices.size());
-    const std::optional<Var> M = model_->encoder().mixer(layer).matrix(x, one_run(sentence));
-    require(M.has_value(), "layer", layer, " mixes its sequence by no matrix");
-    matrices.push_back(first_matrix(*M));
-  }
-  return matrices;
+  return each_layer(sentence, [&](const auto& block, const Var& x) { return *block.matrix(x, one_run(sentence)); });
 }
 
 std::vector<Tensor> TrainedModel::matrices_by_mix(const Sentence& sentence) const {
-  const NoGrad no_history;
-  const Tf32Scope tf32(store_->mode() == MathMode::kTF32);
-  std::vector<Tensor> matrices;
-  for (const Var& x : mixer_inputs(sentence)) {
-    const auto layer = static_cast<int64_t>(matrices.size());
-    const auto& block = dynamic_cast<const mixers::MixerBlock&>(model_->encoder().mixer(layer));
-    matrices.push_back(first_matrix(block.matrix_by_mix(x, one_run(sentence))));
-  }
-  return matrices;
+  return each_layer(sentence,
+                    [&](const auto& block, const Var& x) { return block.matrix_by_mix(x, one_run(sentence)); });
 }
 
 }  // namespace matmix::experiments

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 
 #include "data/tokenizer.h"
 #include "experiments/config.h"
+#include "mixers/block.h"
 #include "nn/models/bert.h"
 #include "nn/parameter_store.h"
 
@@ -52,8 +54,9 @@ class TrainedModel {
 
  private:
   Var encode(const Sentence& sentence) const;
-  /// What the mixer of each layer is given.
-  std::vector<Var> mixer_inputs(const Sentence& sentence) const;
+  /// matrix(block, what it is given) of each layer.
+  std::vector<Tensor> each_layer(const Sentence& sentence,
+                                 const std::function<Var(const mixers::MixerBlock&, const Var&)>& matrix) const;
 
   Config config_;
   std::unique_ptr<data::Tokenizer> tokenizer_;

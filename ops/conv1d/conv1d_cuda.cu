@@ -50,10 +50,29 @@ __device__ void for_each_reached(const Rows<const T>& x, const Tokens& tokens, c
   }
 }
 
+/// The same where one run holds the tokens and every row that they reach, in fours that may be moved whole: the rows
+/// are waited for together.
+template <class T, class F>
+__device__ void for_each_inside(const Rows<const T>& x, int64_t i0, int64_t k0, int64_t width, int64_t left, int64_t c,
+                                F&& f) {
+  constexpr int kRows = kTokens + kTaps - 1;
+  const int64_t first = i0 + k0 - left, rows = kTokens + width - k0 - 1;
+  typename Rows<const T>::Wide in[kRows];
+#pragma unroll
+  for (int r = 0; r < kRows; ++r)
+    if (r < rows) in[r] = x.load_whole(first + r, c);
+#pragma unroll
+  for (int r = 0; r < kRows; ++r)
+#pragma unroll
+    for (int t = 0; t < kTokens; ++t)
+      if (const int k = r - t; k >= 0 && k < kTaps && k0 + k < width) f(t, k, in[r]);
+}
+
 /// A convolution as a kernel takes it.
 template <class T>
 struct Rule {
   using A = Accumulator<T>;
+  using Sums = Four<A>[kTokens];
   Rows<const A> taps, bias;
   int64_t width, left, act_channels;
   bool reversed;
@@ -67,8 +86,29 @@ struct Rule {
         reversed(r.reversed) {}
 
   /// u of kTokens tokens from i0 on, four channels from c on.
-  __device__ void correlate(const Rows<const T>& x, const Tokens& tokens, const int (&runs)[kTokens], int64_t i0,
-                            int64_t c, Four<A> (&u)[kTokens]) const {
+  __device__ void correlate(const Rows<const T>& x, const Tokens& tokens, int64_t i0, int64_t c, Sums& u) const {
+    const int run = tokens.run_of(i0 - left);
+    if (run >= 0 && run == tokens.run_of(i0 + kTokens - 1 + width - 1 - left) && x.has_whole(c)) {
+      sum(u, c, [&](int64_t k0, auto&& add) { for_each_inside(x, i0, k0, width, left, c, add); });
+    } else {
+      Sums at_edge;
+      correlate_at_edge(x, tokens, i0, c, at_edge);
+#pragma unroll
+      for (int t = 0; t < kTokens; ++t) u[t] = at_edge[t];
+    }
+  }
+
+ private:
+  /// Few warps come here; in a function of its own it costs the others no registers.
+  __device__ __noinline__ void correlate_at_edge(const Rows<const T>& x, const Tokens& tokens, int64_t i0, int64_t c,
+                                                 Sums& u) const {
+    int runs[kTokens];
+    tokens.runs_of(i0, runs);
+    sum(u, c, [&](int64_t k0, auto&& add) { for_each_reached(x, tokens, runs, i0, k0, width, left, c, add); });
+  }
+  /// u = bias + the terms that each(k0, add) finds for kTaps taps from k0 on.
+  template <class F>
+  __device__ void sum(Sums& u, int64_t c, F&& each) const {
 #pragma unroll
     for (int t = 0; t < kTokens; ++t) u[t] = bias.load(0, c);
     for (int64_t k0 = 0; k0 < width; k0 += kTaps) {
@@ -76,7 +116,7 @@ struct Rule {
 #pragma unroll
       for (int k = 0; k < kTaps; ++k)
         if (k0 + k < width) w[k] = taps.load(reversed ? width - 1 - k0 - k : k0 + k, c);
-      for_each_reached(x, tokens, runs, i0, k0, width, left, c, [&](int t, int k, const Four<A>& in) {
+      each(k0, [&](int t, int k, const Four<A>& in) {
 #pragma unroll
         for (int n = 0; n < 4; ++n) u[t][n] += w[k][n] * in[n];
       });
@@ -84,21 +124,39 @@ struct Rule {
   }
 };
 
-constexpr int kWarps = 4;  // of a block of the two kernels below
+/// Blocks go through the channels first, so that those at work together read and write one stretch of memory.
+struct Place {
+  int64_t row, channels;  // of blocks
+
+  __device__ explicit Place(int64_t columns) {
+    const auto across = static_cast<uint32_t>((columns + kChannels - 1) / kChannels);
+    row = blockIdx.x / across;
+    channels = blockIdx.x % across;
+  }
+  /// The first of this thread's four channels.
+  __device__ int64_t first() const { return channels * kChannels + 4 * threadIdx.x; }
+  static unsigned grid(const Tensor& x, int64_t tokens_a_block) {
+    return blocks(int64_t{blocks(x.dim(0), tokens_a_block)} * blocks(x.dim(1), kChannels), 1);
+  }
+};
+
+constexpr int kWarps = 4, kBlockThreads = kWarps * kWarp;  // of a block of the two kernels below
 
 // Depthwise convolution.       y[i, c] = act(bias[c] + sum_k taps[k, c] x[i + k - left, c])  within the run of i
 // Owns:    a warp has 4 tokens x 128 channels, a lane four of the channels; a block is 4 warps, one below the other.
-// Tiles:   8 taps and 4 sums of four channels in registers: 11 rows loaded for 4 tokens.
+// Tiles:   8 taps, 4 sums and 11 rows of four channels in registers, the rows all on their way at once; at the edges of
+// runs one after another.
 // Traffic: reads x and writes y once, what neighbouring warps read again hits the caches: bound by memory.
 // Numerics: sums in Accumulator<T>, taps in order; padding is written 0.
 template <class F, class T>
-__global__ void forward_kernel(Rows<const T> x, Rule<T> rule, Tokens tokens, Rows<T> y) {
-  const int64_t i0 = (int64_t{blockIdx.x} * kWarps + threadIdx.y) * kTokens;
-  const int64_t c = int64_t{blockIdx.y} * kChannels + 4 * threadIdx.x;
+__global__ void __launch_bounds__(kBlockThreads, sizeof(T) == 8 ? 2 : 4)
+    forward_kernel(Rows<const T> x, Rule<T> rule, Tokens tokens, Rows<T> y) {
+  const Place place(x.columns);
+  const int64_t i0 = (place.row * kWarps + threadIdx.y) * kTokens, c = place.first();
   int runs[kTokens];
   Four<Accumulator<T>> u[kTokens];
   tokens.runs_of(i0, runs);
-  rule.correlate(x, tokens, runs, i0, c, u);
+  rule.correlate(x, tokens, i0, c, u);
 #pragma unroll
   for (int t = 0; t < kTokens; ++t) {
     if (i0 + t >= tokens.count) return;
@@ -114,13 +172,14 @@ __global__ void forward_kernel(Rows<const T> x, Rule<T> rule, Tokens tokens, Row
 // Slope of the activation.     du = dy act'(u), u computed again from x; dy where the activation does not reach
 // Owns, tiles, traffic: as above, one more read.
 template <class F, class T>
-__global__ void slope_kernel(Rows<const T> x, Rule<T> rule, Tokens tokens, Rows<const T> dy, Rows<T> du) {
-  const int64_t i0 = (int64_t{blockIdx.x} * kWarps + threadIdx.y) * kTokens;
-  const int64_t c = int64_t{blockIdx.y} * kChannels + 4 * threadIdx.x;
+__global__ void __launch_bounds__(kBlockThreads, sizeof(T) == 8 ? 2 : 4)
+    slope_kernel(Rows<const T> x, Rule<T> rule, Tokens tokens, Rows<const T> dy, Rows<T> du) {
+  const Place place(x.columns);
+  const int64_t i0 = (place.row * kWarps + threadIdx.y) * kTokens, c = place.first();
   int runs[kTokens];
   Four<Accumulator<T>> u[kTokens];
   tokens.runs_of(i0, runs);
-  if (c < rule.act_channels) rule.correlate(x, tokens, runs, i0, c, u);
+  if (c < rule.act_channels) rule.correlate(x, tokens, i0, c, u);
 #pragma unroll
   for (int t = 0; t < kTokens; ++t) {
     if (i0 + t >= tokens.count) return;
@@ -164,8 +223,9 @@ __global__ void tap_sums_kernel(Rows<const T> x, Rows<const T> du, Tokens tokens
   using A = Accumulator<T>;
   constexpr int kEach = kConv1dPiece / kSumWarps;
   __shared__ Four<A> shared[kSumWarps][kWarp];
-  const int64_t first = int64_t{blockIdx.x} * kConv1dPiece + threadIdx.y * kEach, row = blockIdx.x * (width + 1);
-  const int64_t c = int64_t{blockIdx.y} * kChannels + 4 * threadIdx.x;
+  const Place place(x.columns);
+  const int64_t first = place.row * kConv1dPiece + threadIdx.y * kEach, row = place.row * (width + 1);
+  const int64_t c = place.first();
   Four<A> total = {};
   for (int64_t k0 = 0; k0 < width; k0 += kTaps) {
     Four<A> sums[kTaps] = {};
@@ -193,7 +253,7 @@ __global__ void tap_sums_kernel(Rows<const T> x, Rows<const T> du, Tokens tokens
 }
 
 constexpr dim3 kBlock(kWarp, kWarps);
-dim3 grid(const Tensor& x) { return dim3(blocks(x.dim(0), kWarps * kTokens), blocks(x.dim(1), kChannels)); }
+unsigned grid(const Tensor& x) { return Place::grid(x, kWarps * kTokens); }
 
 }  // namespace
 
@@ -220,11 +280,10 @@ void conv1d_slope(const Tensor& x, const Conv1dRule& rule, const Runs& runs, con
 void conv1d_tap_sums(const Tensor& x, const Tensor& du, int64_t left, const Runs& runs, const Tensor& partial) {
   if (partial.numel() == 0) return;
   dispatch_float(x.dtype(), "conv1d", [&]<class T>() {
-    const dim3 grid(blocks(x.dim(0), kConv1dPiece), blocks(x.dim(1), kChannels));
     const Tensor rows = partial.reshape({partial.dim(0) * partial.dim(1), partial.dim(2)});
-    tap_sums_kernel<T><<<grid, dim3(kWarp, kSumWarps), 0, stream()>>>(Rows<const T>(x), Rows<const T>(du),
-                                                                      Tokens(runs, x.device()), partial.dim(1) - 1,
-                                                                      left, Rows<Accumulator<T>>(rows));
+    tap_sums_kernel<T><<<Place::grid(x, kConv1dPiece), dim3(kWarp, kSumWarps), 0, stream()>>>(
+        Rows<const T>(x), Rows<const T>(du), Tokens(runs, x.device()), partial.dim(1) - 1, left,
+        Rows<Accumulator<T>>(rows));
   });
 }
 

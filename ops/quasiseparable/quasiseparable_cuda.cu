@@ -47,7 +47,11 @@ struct Call {
   }
   static int64_t tiles(int64_t n) { return (n + kEdge - 1) / kEdge; }
   int64_t by_heads() const { return (H + kHeadsABlock - 1) / kHeadsABlock; }
-  int64_t pass_blocks() const { return (N * P + kPassValues - 1) / kPassValues; }
+  int64_t pass_blocks(int64_t each) const { return (N * P + each * kPassThreads - 1) / (each * kPassThreads); }
+  /// Values that a thread of pass_states takes along: four on a short walk, most of which is finding out where to go;
+  /// one on a long walk, so that more threads wait for memory at once.
+  int64_t pass_each() const { return p.chunks.chunks_a_full_run() <= 4 ? 4 : 1; }
+  int64_t pass_warps() const { return pass_blocks(pass_each()) * kPassThreads / kWarp; }
 
   void make_states(const Tensor& rows, bool adjoint, const Tensor& states) const {
     local_states<T><<<grid(chunks * H, directions * tiles(N), tiles(P)), kTileThreads, 0, stream()>>>(
@@ -55,8 +59,9 @@ struct Call {
   }
   void pass(const Tensor& states, const Tensor& forward_states, const Tensor& dots,
             const std::array<Tensor, 2>& entering, const std::array<Tensor, 2>& leaving) const {
-    const int64_t starts = chunks / p.chunks.chunks_a_full_run();
-    pass_states<T><<<grid(starts, pass_blocks(), directions * H), kPassThreads, 0, stream()>>>(
+    const int64_t starts = chunks / p.chunks.chunks_a_full_run(), each = pass_each();
+    const auto kernel = each == 1 ? pass_states<T, 1> : pass_states<T, 4>;
+    kernel<<<grid(starts, pass_blocks(each), directions * H), kPassThreads, 0, stream()>>>(
         p, states.data<A>(), data_or_null<A>(forward_states), data_or_null<A>(dots), RunStates<A>(entering, leaving));
   }
   template <bool kTransposed>
@@ -66,7 +71,7 @@ struct Call {
   }
 };
 
-/// Into how many blocks the heads of a group are split: enough to fill the device, for few chunks.
+/// How many heads of a group a block takes: fewer for few chunks, so that there are enough blocks.
 int64_t heads_a_block(int64_t cells, int64_t heads) {
   constexpr int64_t kEnoughBlocks = 1024;
   const int64_t splits = std::clamp<int64_t>(kEnoughBlocks / cells, 1, heads);
@@ -81,7 +86,7 @@ void backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<
   const Call<T> call(v);
   const int64_t chunks = call.chunks, H = call.H, G = call.G, N = call.N, n_tiles = call.tiles(N);
   const int64_t per_block = heads_a_block(chunks * G, H / G), splits = (H / G + per_block - 1) / per_block;
-  const int64_t warps = call.pass_blocks() * kPassThreads / kWarp;
+  const int64_t warps = call.pass_warps();
   const Tensor dG = call.scratch({splits, chunks, G, kEdge, kEdge});
   const Tensor dG_diagonal = call.scratch({splits, chunks, G, 2, kEdge});
   const Tensor direct = call.scratch({chunks, H, 2, kEdge}), through = call.scratch({chunks, H, 2, kEdge});

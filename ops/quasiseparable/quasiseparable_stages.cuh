@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(kTileThreads)
   });
 }
 
-constexpr int kPassThreads = 256, kPassValues = 4 * kPassThreads;  // of a block of pass_states
+constexpr int kPassThreads = 256;  // of a block of pass_states
 
 /// f(v, e) for the values e = e0 + v kPassThreads that there are.
 template <int kEach, class F>
@@ -127,20 +127,20 @@ __device__ void each_owned(int64_t e0, int64_t size, F f) {
 // Each chunk's own part becomes what enters it from the chunks walked before; the first gets `entering`, and what
 // leaves the run goes to `leaving`. Adjoint: the gradient of what leaves a chunk, walked the other way; `dots` receives
 // sum of state * gradient of what leaves, one part a warp: the gradient of the log of the chunk's decay, but for that.
-// Owns:    block = 1 run (at its first chunk), head and direction, kPassValues of the N P values; a thread walks all
-// chunks with four of them, since finding a chunk and its decay costs more than one value.
+// Owns:    block = 1 run (at its first chunk), head and direction, kEach kPassThreads of the N P values; a thread walks
+// all chunks with kEach of them.
 // Traffic: reads and writes every state once (adjoint: and reads the forward one): bound by memory.
-template <class T>
+template <class T, int kEach>
 __global__ void __launch_bounds__(kPassThreads)
     pass_states(Problem<T> p, Accumulator<T>* states, const Accumulator<T>* forward_states, Accumulator<T>* dots,
                 RunStates<Accumulator<T>> edges) {
   using A = Accumulator<T>;
-  constexpr int kEach = kPassValues / kPassThreads;
   const Chunk first = p.chunks.at(int64_t{blockIdx.x} * p.chunks.chunks_a_full_run());
   if (first.index != first.first) return;
   const bool adjoint = forward_states != nullptr;
   const int64_t h = blockIdx.z / p.directions, size = p.N * p.P;
-  const int64_t e0 = int64_t{blockIdx.y} * kPassValues + threadIdx.x, warps = int64_t{gridDim.y} * kPassThreads / kWarp;
+  const int64_t e0 = int64_t{blockIdx.y} * kEach * kPassThreads + threadIdx.x,
+                warps = int64_t{gridDim.y} * kPassThreads / kWarp;
   const int direction = p.first + blockIdx.z % p.directions;
   const int64_t run = p.run_id != nullptr ? p.run_id[first.row * p.chunks.L + first.start] : first.row;
   const auto in_run = [&](int64_t e) { return (run * p.H + h) * size + e % p.P * p.N + e / p.P; };

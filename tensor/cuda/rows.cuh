@@ -28,6 +28,10 @@ struct Rows {
   __device__ Wide load(int64_t row, int64_t column) const {
     return load4<Value>(data + row * stride + column, columns - column, whole);
   }
+  /// All four columns exist and may be moved whole, in every row: then load_whole() is one instruction, and several
+  /// wait for memory together.
+  __device__ bool has_whole(int64_t column) const { return whole && column + 4 <= columns; }
+  __device__ Wide load_whole(int64_t row, int64_t column) const { return load4<Value>(data + row * stride + column); }
   __device__ void store(int64_t row, int64_t column, const Wide& x) const {
     store4<Value>(data + row * stride + column, x, columns - column, whole);
   }

@@ -49,18 +49,22 @@ struct alignas(sizeof(T) < 4 ? 4 * sizeof(T) : 16) Packed {
 };
 }  // namespace detail
 
+/// p[0..4), which exist and may be moved whole.
+template <class T>
+__device__ Four<Accumulator<T>> load4(const T* p) {
+  const auto packed = *reinterpret_cast<const detail::Packed<T>*>(p);
+  Four<Accumulator<T>> x;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) x[i] = static_cast<Accumulator<T>>(packed.at[i]);
+  return x;
+}
 /// p[0..4) of which `left` exist.
 template <class T>
 __device__ Four<Accumulator<T>> load4(const T* p, int64_t left, bool whole) {
+  if (whole && left >= 4) return load4(p);
   Four<Accumulator<T>> x;
-  if (whole && left >= 4) {
-    const auto packed = *reinterpret_cast<const detail::Packed<T>*>(p);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) x[i] = static_cast<Accumulator<T>>(packed.at[i]);
-  } else {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) x[i] = i < left ? static_cast<Accumulator<T>>(p[i]) : Accumulator<T>(0);
-  }
+  for (int i = 0; i < 4; ++i) x[i] = i < left ? static_cast<Accumulator<T>>(p[i]) : Accumulator<T>(0);
   return x;
 }
 template <class T>
