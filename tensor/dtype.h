@@ -22,9 +22,13 @@ struct bfloat16 {
 
   bfloat16() = default;  // as with float: indeterminate unless value-initialised, so arrays may be __shared__
   HOST_DEVICE explicit bfloat16(float x) {
+#ifdef __CUDA_ARCH__
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+#else
     const uint32_t u = std::bit_cast<uint32_t>(x);
     bits = static_cast<uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? (u >> 16) | 0x40u
                                                                  : (u + 0x7fffu + ((u >> 16) & 1)) >> 16);
+#endif
   }
   HOST_DEVICE explicit bfloat16(double x) : bfloat16(static_cast<float>(x)) {}
   template <class T>
