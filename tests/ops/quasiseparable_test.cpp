@@ -360,6 +360,7 @@ TEST_CASE("quasiseparable: every device gives the same values, for any sizes and
       {.L = 150, .P = 20, .N = 33, .initial = false, .options = {.shift = false, .runs = packed}},
       {.L = 64, .initial = false, .options = {.shift = false}},
       {.B = 1, .L = 130, .H = 2, .P = 128, .G = 1, .N = 192, .options = {}},
+      {.B = 1, .L = 150, .H = 2, .P = 64, .G = 1, .N = 33, .options = {.Q = 16}},
       {.B = 3, .L = 128, .H = 6, .P = 64, .G = 1, .N = 64, .initial = false, .options = {}}};
   for (const Device device : test_devices()) {
     if (device == kCpu) continue;
