@@ -37,6 +37,11 @@ struct OpCase {
   std::vector<Tensor> draw() const;
 };
 
+/// Sizes for cases of ops on tokens: chunks of 2 or 3 leave a rest, and groups serve more than one head.
+namespace case_sizes {
+inline constexpr int64_t kB = 2, kL = 7, kH = 4, kP = 3, kG = 2, kN = 4;
+}
+
 /// Every case of every op.
 std::vector<OpCase> op_cases();
 

@@ -68,6 +68,7 @@ constexpr DType dtype_of() {
 /// What sums of T are carried in: double for double, float for float and bfloat16.
 template <class T>
 using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
+constexpr DType accumulator(DType dtype) { return dtype == DType::F64 ? DType::F64 : DType::F32; }
 
 /// Calls f.template operator()<T>() with the C++ type of a floating dtype; Error naming `where` for others.
 /// Use: dispatch_float(x.dtype(), "softmax", [&]<class T>() { ... x.data<T>() ... });

@@ -6,26 +6,21 @@
 #include "ops/attention/attention_check.h"
 #include "ops/attention/attention_kernels.h"
 #include "ops/gradient_place.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
 
-constexpr const char* kOp = "attention";
-
-/// x [B or 1, L, H, width] as the kernels take it.
-Tensor rows_of(const Tensor& x, int64_t B) {
-  const Tensor dense = x.has_dense_rows() ? x : contiguous(x);
-  return dense.expand({B, x.dim(1), x.dim(2), x.dim(3)});
-}
+constexpr const char* kAttention = "attention";
 
 AttentionValues values_of(const Tensor& q, const Tensor& k, const Tensor& v, const Runs& runs, double scale,
                           bool causal) {
   const int64_t B = v.dim(0), Q = attention_tile(v.device(), v.dtype());
-  return {.q = rows_of(q, B),
-          .k = rows_of(k, B),
-          .v = rows_of(v, B),
+  return {.q = over_batch(q, B),
+          .k = over_batch(k, B),
+          .v = over_batch(v, B),
           .chunk_rows = runs.is_full() ? Tensor() : runs.chunks(Q, v.device()),
           .Q = Q,
           .scale = scale,
@@ -35,16 +30,16 @@ AttentionValues values_of(const Tensor& q, const Tensor& k, const Tensor& v, con
 }  // namespace
 
 void check_attention(const Var& q, const Var& k, int64_t B, const AttentionOptions& options) {
-  require(q.defined() && q.rank() == 4 && is_floating(q.dtype()) && q.dim(2) > 0 && q.dim(3) > 0, kOp,
+  require(q.defined() && q.rank() == 4 && is_floating(q.dtype()) && q.dim(2) > 0 && q.dim(3) > 0, kAttention,
           "q must be floating [B, L, H, E] with H and E positive, got ", q);
   for (const auto& [name, x] : {std::pair<const char*, const Var&>{"q", q}, {"k", k}}) {
     const Shape want{x.rank() > 0 && x.dim(0) == 1 ? 1 : B, q.dim(1), q.dim(2), q.dim(3)};
-    require(x.defined() && x.shape() == want && x.dtype() == q.dtype() && x.device() == q.device(), kOp, name,
+    require(x.defined() && x.shape() == want && x.dtype() == q.dtype() && x.device() == q.device(), kAttention, name,
             " must be ", q.dtype(), " ", want, " on ", q.device(), ", got ", x);
   }
   if (options.runs)
-    require(options.runs->B() == B && options.runs->L() == q.dim(1), kOp, "runs must be of ", B, " rows of ", q.dim(1),
-            " tokens, got ", options.runs->B(), " of ", options.runs->L());
+    require(options.runs->B() == B && options.runs->L() == q.dim(1), kAttention, "runs must be of ", B, " rows of ",
+            q.dim(1), " tokens, got ", options.runs->B(), " of ", options.runs->L());
 }
 
 double attention_scale(const Var& q, const AttentionOptions& options) {
@@ -52,21 +47,20 @@ double attention_scale(const Var& q, const AttentionOptions& options) {
 }
 
 Var attention(const Var& q, const Var& k, const Var& v, const AttentionOptions& options) {
-  require(v.defined() && v.rank() == 4 && is_floating(v.dtype()) && v.dim(3) > 0, kOp,
+  require(v.defined() && v.rank() == 4 && is_floating(v.dtype()) && v.dim(3) > 0, kAttention,
           "v must be floating [B, L, H, P] with P positive, got ", v);
   check_attention(q, k, v.dim(0), options);
   const Shape want{v.dim(0), q.dim(1), q.dim(2), v.dim(3)};
-  require(v.shape() == want && v.dtype() == q.dtype() && v.device() == q.device(), kOp, "v must be ", q.dtype(), " ",
-          want, " on ", q.device(), ", got ", v);
+  require(v.shape() == want && v.dtype() == q.dtype() && v.device() == q.device(), kAttention, "v must be ", q.dtype(),
+          " ", want, " on ", q.device(), ", got ", v);
 
   const Runs runs = options.runs.value_or(Runs::full(v.dim(0), v.dim(1)));
   const double scale = attention_scale(q, options);
   const AttentionValues values = values_of(q.value(), k.value(), v.value(), runs, scale, options.causal);
   const Tensor y = runs.is_full() ? empty(v.shape(), v.dtype(), v.device()) : zeros(v.shape(), v.dtype(), v.device());
-  const Tensor lse =
-      empty({v.dim(0), v.dim(2), v.dim(1)}, v.dtype() == DType::F64 ? DType::F64 : DType::F32, v.device());
+  const Tensor lse = empty({v.dim(0), v.dim(2), v.dim(1)}, accumulator(v.dtype()), v.device());
   if (values.tile_count() > 0) kAttentionForward(v.device(), values, y, lse);
-  return record(kOp, {q, k, v}, y,
+  return record(kAttention, {q, k, v}, y,
                 [q = Saved(q.value(), "q"), k = Saved(k.value(), "k"), v = Saved(v.value(), "v"), y = Saved(y, "y"),
                  lse = Saved(lse, "log sums"), runs, scale, causal = options.causal](Backward& b) {
                   const AttentionValues values = values_of(q, k, v, runs, scale, causal);
@@ -74,7 +68,7 @@ Var attention(const Var& q, const Var& k, const Var& v, const AttentionOptions& 
                                               gradient_place(b, 1, values.k, runs),
                                               gradient_place(b, 2, values.v, runs)};
                   if (values.tile_count() > 0)
-                    kAttentionBackward(y.get().device(), values, y, lse, rows_of(b.dy(), b.dy().dim(0)), to);
+                    kAttentionBackward(y.get().device(), values, y, lse, over_batch(b.dy(), b.dy().dim(0)), to);
                   const Tensor gradients[] = {to.dq, to.dk, to.dv};
                   for (const int input : {0, 1, 2})
                     if (b.needs(input)) b.give(input, gradients[input]);

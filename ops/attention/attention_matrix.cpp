@@ -38,7 +38,7 @@ Var attention_matrix(const Var& q, const Var& k, const AttentionOptions& options
   const int64_t B = options.runs ? options.runs->B() : q.dim(0) != 1 ? q.dim(0) : k.dim(0);
   check_attention(q, k, B, options);
   const Runs runs = options.runs.value_or(Runs::full(B, q.dim(1)));
-  const DType wide = q.dtype() == DType::F64 ? DType::F64 : DType::F32;
+  const DType wide = accumulator(q.dtype());
   // [B, H, L, E], 0 at padding, so that nothing there, not even NaN, is ever multiplied.
   const Var zero = zeros({1}, wide, q.device());
   const auto by_head = [&](const Var& x) {

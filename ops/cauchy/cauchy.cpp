@@ -6,19 +6,15 @@
 #include "ops/cauchy/cauchy_check.h"
 #include "ops/cauchy/cauchy_kernels.h"
 #include "ops/elementwise/elementwise.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
 
-constexpr const char* kOp = "cauchy";
+constexpr const char* kCauchy = "cauchy";
 constexpr int64_t kMostTerms = 64;
-
-Tensor dense_rows(const Tensor& x) { return x.has_dense_rows() ? x : contiguous(x); }
-
-/// x [B or 1, L, H, E] as the kernels take it.
-Tensor rows_of(const Tensor& x, int64_t B) { return dense_rows(x).expand({B, x.dim(1), x.dim(2), x.dim(3)}); }
 
 /// Rational terms that cost no more than the entries one by one:  n E P against L (P + 2 E) / 2.
 int64_t terms_that_pay(int64_t L, int64_t E, int64_t P) {
@@ -45,19 +41,20 @@ Tensor collected(const Tensor& x, bool is_a, const Tensor& w, const CauchyPlan& 
 }
 
 /// What a call keeps for its gradients.
-struct Kept {
+struct CauchyCall {
+  enum Input { kA, kB, kV };
+
   Saved a, b, v, rank, shift, nodes, Z;
   double accuracy, scale;
 
   CauchyPlan plan() const { return {.rank = rank, .shift = shift, .nodes = nodes, .accuracy = accuracy}; }
 };
 
-enum Input { kA, kB, kV };
-
-void give_gradients(const Backward& b, const Kept& kept) {
+void give_gradients(const Backward& b, const CauchyCall& kept) {
+  using enum CauchyCall::Input;
   const Tensor &v = kept.v, dy = dense_rows(b.dy());
   const int64_t B = v.dim(0);
-  const Tensor a_rows = rows_of(kept.a, B), b_rows = rows_of(kept.b, B), values = dense_rows(v);
+  const Tensor a_rows = over_batch(kept.a, B), b_rows = over_batch(kept.b, B), values = dense_rows(v);
   const CauchyPlan plan = kept.plan();
   const auto wanted = [&](int input, const Tensor& like) {
     return b.needs(input) ? empty(like.shape(), like.dtype(), like.device()) : Tensor();
@@ -92,7 +89,7 @@ void give_gradients(const Backward& b, const Kept& kept) {
 
 /// The product of a and b themselves.
 Var product(const Var& a, const Var& b, const Var& v, const CauchyOptions& options) {
-  const Tensor a_rows = rows_of(a.value(), v.dim(0)), b_rows = rows_of(b.value(), v.dim(0));
+  const Tensor a_rows = over_batch(a.value(), v.dim(0)), b_rows = over_batch(b.value(), v.dim(0));
   const Tensor values = dense_rows(v.value());
   const CauchyPlan plan = plan_of(a_rows, b_rows, v.dim(3), options);
   const Tensor Z = collected(b_rows, false, values, plan), y = empty(v.shape(), v.dtype(), v.device());
@@ -106,36 +103,36 @@ Var product(const Var& a, const Var& b, const Var& v, const CauchyOptions& optio
                 .down = {},
                 .scale = options.scale},
                plan, Z);
-  const Kept kept{.a = {a.value(), "a"},
-                  .b = {b.value(), "b"},
-                  .v = {v.value(), "v"},
-                  .rank = {plan.rank, "rank"},
-                  .shift = {plan.shift, "shift"},
-                  .nodes = {plan.nodes, "nodes"},
-                  .Z = {Z, "Z"},
-                  .accuracy = plan.accuracy,
-                  .scale = options.scale};
-  return record(kOp, {a, b, v}, y, [kept](Backward& back) { give_gradients(back, kept); });
+  const CauchyCall kept{.a = {a.value(), "a"},
+                        .b = {b.value(), "b"},
+                        .v = {v.value(), "v"},
+                        .rank = {plan.rank, "rank"},
+                        .shift = {plan.shift, "shift"},
+                        .nodes = {plan.nodes, "nodes"},
+                        .Z = {Z, "Z"},
+                        .accuracy = plan.accuracy,
+                        .scale = options.scale};
+  return record(kCauchy, {a, b, v}, y, [kept](Backward& back) { give_gradients(back, kept); });
 }
 
 }  // namespace
 
 void check_cauchy(const Var& q, const Var& k, const Var& bias, const CauchyOptions& options) {
-  require(q.defined() && q.rank() == 4 && is_floating(q.dtype()) && q.dim(2) > 0 && q.dim(3) > 0, kOp,
+  require(q.defined() && q.rank() == 4 && is_floating(q.dtype()) && q.dim(2) > 0 && q.dim(3) > 0, kCauchy,
           "q must be floating [B, L, H, E] with H and E positive, got ", q);
   require(k.defined() && k.rank() == 4 && (k.dim(0) == q.dim(0) || k.dim(0) == 1 || q.dim(0) == 1) &&
               k.dim(1) == q.dim(1) && k.dim(2) == q.dim(2) && k.dim(3) == q.dim(3) && k.dtype() == q.dtype() &&
               k.device() == q.device(),
-          kOp, "k must be as q, which is ", q, ", got ", k);
+          kCauchy, "k must be as q, which is ", q, ", got ", k);
   if (bias.defined())
-    require(is_floating(bias.dtype()) && bias.device() == q.device() && bias.rank() <= 4, kOp,
+    require(is_floating(bias.dtype()) && bias.device() == q.device() && bias.rank() <= 4, kCauchy,
             "bias must be floating and broadcast with q, which is ", q, ", got ", bias);
-  require(options.eps >= 0, kOp, "eps must not be negative, got ", options.eps);
-  require(options.accuracy >= 0 && options.accuracy < 1, kOp, "accuracy must be in [0, 1), got ", options.accuracy);
+  require(options.eps >= 0, kCauchy, "eps must not be negative, got ", options.eps);
+  require(options.accuracy >= 0 && options.accuracy < 1, kCauchy, "accuracy must be in [0, 1), got ", options.accuracy);
 }
 
 std::pair<Var, Var> cauchy_poles(const Var& q, const Var& k, const Var& bias, const CauchyOptions& options) {
-  const DType dtype = q.dtype() == DType::F64 ? DType::F64 : DType::F32;
+  const DType dtype = accumulator(q.dtype());
   const Var largest = full({}, dtype == DType::F64 ? 700 : 80, dtype, q.device());
   const auto pole = [&](const Var& x) {
     const Var e = affine(exp(minimum(cast(x, dtype), largest)), 1, options.eps / 2);
@@ -149,7 +146,7 @@ Var cauchy(const Var& q, const Var& k, const Var& v, const Var& bias, const Cauc
   require(v.defined() && v.rank() == 4 && v.dim(1) == q.dim(1) && v.dim(2) == q.dim(2) && v.dim(3) > 0 &&
               v.dtype() == q.dtype() && v.device() == q.device() && (q.dim(0) == 1 || q.dim(0) == v.dim(0)) &&
               (k.dim(0) == 1 || k.dim(0) == v.dim(0)),
-          kOp, "v must be [B, L, H, P] in the dtype and on the device of q, which is ", q, ", got ", v);
+          kCauchy, "v must be [B, L, H, P] in the dtype and on the device of q, which is ", q, ", got ", v);
   const auto [a, b] = cauchy_poles(q, k, bias, options);
   if (v.numel() == 0) return v;
   return product(a, b, v, options);

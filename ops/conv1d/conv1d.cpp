@@ -2,6 +2,7 @@
 
 #include "autograd/node.h"
 #include "ops/conv1d/conv1d_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
@@ -24,25 +25,19 @@ void check(const Var& x, const Var& weight, const Conv1dOptions& o) {
           " rows of ", x.dim(1), " tokens; x is ", x);
 }
 
-/// [B L, C] with dense rows, a view where the strides allow one.
-Tensor as_tokens(const Tensor& x) {
-  const Shape shape{x.dim(0) * x.dim(1), x.dim(2)};
-  return (x.has_dense_rows() && x.can_view_as(shape) ? x : contiguous(x)).reshape(shape);
-}
-
-struct Kept {
+struct Conv1dCall {
   Saved x, taps, bias;
   Conv1dRule rule;  ///< without tensors
   Runs runs;
 };
 
-void give_gradients(const Backward& b, const Kept& kept) {
+void give_gradients(const Backward& b, const Conv1dCall& kept) {
   const Tensor& x = kept.x;
   const Device device = x.device();
   Conv1dRule rule = kept.rule;
   rule.taps = kept.taps;
   rule.bias = kept.bias;
-  Tensor du = as_tokens(b.dy());
+  Tensor du = as_rows(b.dy());
   if (rule.act_channels > 0) {
     const Tensor dy = du;
     du = empty(dy.shape(), dy.dtype(), device);
@@ -51,7 +46,7 @@ void give_gradients(const Backward& b, const Kept& kept) {
   const int64_t width = rule.taps.dim(0), C = rule.taps.dim(1);
   if (b.needs(0)) {
     const Tensor dx = b.target(0);
-    const bool fits = dx.dtype() == du.dtype() && dx.has_dense_rows() && dx.can_view_as(du.shape());
+    const bool fits = dx.dtype() == du.dtype() && rows_view(dx).defined();
     const Tensor to = fits ? dx : empty(dx.shape(), du.dtype(), device);
     const Conv1dRule back{.taps = rule.taps,
                           .bias = zeros({C}, rule.bias.dtype(), device),
@@ -74,7 +69,7 @@ void give_gradients(const Backward& b, const Kept& kept) {
 Var conv1d(const Var& x, const Var& weight, const Conv1dOptions& o) {
   check(x, weight, o);
   const int64_t C = x.dim(2), width = weight.dim(1);
-  const DType wide = x.dtype() == DType::F64 ? DType::F64 : DType::F32;
+  const DType wide = accumulator(x.dtype());
   Conv1dRule rule{.left = o.causal ? width - 1 : (width - 1) / 2,
                   .act = o.act,
                   .act_channels = o.act == Activation::kNone ? 0
@@ -83,11 +78,12 @@ Var conv1d(const Var& x, const Var& weight, const Conv1dOptions& o) {
   rule.taps = contiguous(cast(weight.value(), wide).transpose(0, 1));
   rule.bias = o.bias.defined() ? contiguous(cast(o.bias.value(), wide)) : zeros({C}, wide, x.device());
   const Runs runs = o.runs.value_or(Runs::full(x.dim(0), x.dim(1)));
-  const Tensor tokens = as_tokens(x.value());
+  const Tensor tokens = as_rows(x.value());
   const Tensor y = empty(x.shape(), x.dtype(), x.device());
-  kConv1dForward(x.device(), tokens, rule, runs, as_tokens(y));
+  kConv1dForward(x.device(), tokens, rule, runs, as_rows(y));
 
-  Kept kept{.x = {tokens, "x"}, .taps = {rule.taps, "weight"}, .bias = {rule.bias, "bias"}, .rule = rule, .runs = runs};
+  Conv1dCall kept{
+      .x = {tokens, "x"}, .taps = {rule.taps, "weight"}, .bias = {rule.bias, "bias"}, .rule = rule, .runs = runs};
   kept.rule.taps = kept.rule.bias = Tensor();
   return record("conv1d", {x, weight, o.bias}, y,
                 [kept = std::move(kept)](const Backward& b) { give_gradients(b, kept); });

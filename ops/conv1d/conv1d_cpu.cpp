@@ -153,6 +153,19 @@ void for_each_sum(const Tensor& x, const Conv1dRule& rule, const Runs& runs, F&&
   });
 }
 
+/// The first `acted` of n sums through F, the others as they are.
+template <class F, class T, class A = Accumulator<T>>
+void act_on(const A* __restrict__ u, int64_t acted, int64_t n, T* __restrict__ y) {
+  for (int64_t j = 0; j < acted; ++j) y[j] = static_cast<T>(F::value(u[j]));
+  for (int64_t j = acted; j < n; ++j) y[j] = static_cast<T>(u[j]);
+}
+/// Their gradient: du = dy F'(u), or dy.
+template <class F, class T, class A = Accumulator<T>>
+void slope_of(const A* __restrict__ u, int64_t acted, int64_t n, const T* __restrict__ dy, T* __restrict__ du) {
+  for (int64_t j = 0; j < acted; ++j) du[j] = static_cast<T>(static_cast<A>(dy[j]) * slope_at<F>(u[j]));
+  std::copy(dy + acted, dy + n, du + acted);
+}
+
 void clear_padding(const Tensor& y, const Runs& runs) {
   if (!runs.is_full()) fill(y, 0);
 }
@@ -180,12 +193,9 @@ void conv1d_forward(const Tensor& x, const Conv1dRule& rule, const Runs& runs, c
     using A = Accumulator<T>;
     T* const out = y.data<T>();
     const int64_t stride = y.stride(0);
-    dispatch_activation(rule.act, [&]<class F>() {
-      for_each_sum<T>(x, rule, runs, [&](const Place& p, int64_t t, const A* __restrict__ u, int64_t acted) {
-        T* __restrict__ to = out + (p.i + t) * stride + p.c;
-        for (int64_t j = 0; j < acted; ++j) to[j] = static_cast<T>(F::value(u[j]));
-        for (int64_t j = acted; j < p.n; ++j) to[j] = static_cast<T>(u[j]);
-      });
+    const auto act = dispatch_activation(rule.act, []<class F>() { return &act_on<F, T>; });
+    for_each_sum<T>(x, rule, runs, [&](const Place& p, int64_t t, const A* u, int64_t acted) {
+      act(u, acted, p.n, out + (p.i + t) * stride + p.c);
     });
   });
 }
@@ -197,13 +207,9 @@ void conv1d_slope(const Tensor& x, const Conv1dRule& rule, const Runs& runs, con
     const T* const in = dy.data<T>();
     T* const out = du.data<T>();
     const int64_t in_stride = dy.stride(0), out_stride = du.stride(0);
-    dispatch_activation(rule.act, [&]<class F>() {
-      for_each_sum<T>(x, rule, runs, [&](const Place& p, int64_t t, const A* __restrict__ u, int64_t acted) {
-        const T* __restrict__ from = in + (p.i + t) * in_stride + p.c;
-        T* __restrict__ to = out + (p.i + t) * out_stride + p.c;
-        for (int64_t j = 0; j < acted; ++j) to[j] = static_cast<T>(static_cast<A>(from[j]) * slope_at<F>(u[j]));
-        std::copy(from + acted, from + p.n, to + acted);
-      });
+    const auto slope = dispatch_activation(rule.act, []<class F>() { return &slope_of<F, T>; });
+    for_each_sum<T>(x, rule, runs, [&](const Place& p, int64_t t, const A* u, int64_t acted) {
+      slope(u, acted, p.n, in + (p.i + t) * in_stride + p.c, out + (p.i + t) * out_stride + p.c);
     });
   });
 }

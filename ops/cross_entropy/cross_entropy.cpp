@@ -34,7 +34,7 @@ CrossEntropyResult cross_entropy(const Var& logits, const Tensor& targets, const
   check(x, targets, options.scale);
   const int64_t T = x.dim(0), ignore_index = options.ignore_index;
   const Device device = x.device();
-  const DType sums = x.dtype() == DType::F64 ? DType::F64 : DType::F32;
+  const DType sums = accumulator(x.dtype());
   const CrossEntropyRows rows{x, contiguous(targets), empty({2, T}, sums, device), ignore_index};
   if (!device.is_cuda()) check_range(rows.targets, x.dim(1), ignore_index);
 

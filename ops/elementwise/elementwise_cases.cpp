@@ -6,19 +6,21 @@
 namespace matmix {
 namespace {
 
-constexpr auto kAny = OpArgument::Strides::kAny;
+using Strides = OpArgument::Strides;
 using Unary = Var (*)(const Var&);
 using Binary = Var (*)(const Var&, const Var&);
 
 OpCase unary(const char* op, Unary f, double low = -3, double high = 3) {
-  return {op, "", {{"x", {3, 5}, low, high, kAny}}, [f](const std::vector<Var>& in) { return std::vector{f(in[0])}; }};
+  return {op, "", {{"x", {3, 5}, low, high, Strides::kAny}}, [f](const std::vector<Var>& in) {
+            return std::vector{f(in[0])};
+          }};
 }
 
 OpCase binary(const char* op, const char* variant, Binary f, const Shape& a, const Shape& b, double low, double high,
               bool has_kinks) {
   return {op,
           variant,
-          {{"a", a, low, high, kAny, false, has_kinks}, {"b", b, low, high, kAny, false, has_kinks}},
+          {{"a", a, low, high, Strides::kAny, false, has_kinks}, {"b", b, low, high, Strides::kAny, false, has_kinks}},
           [f](const std::vector<Var>& in) { return std::vector{f(in[0], in[1])}; },
           15};
 }
@@ -41,9 +43,11 @@ Tensor thirds(const Shape& shape, Device device) {
 }
 
 OpCase choice(const char* variant, const Shape& condition, const Shape& a, const Shape& b) {
-  return {"where", variant, {{"a", a, -2, 2, kAny}, {"b", b, -2, 2, kAny}}, [=](const std::vector<Var>& in) {
-            return std::vector{where(thirds(condition, in[0].device()), in[0], in[1])};
-          }};
+  return {
+      "where",
+      variant,
+      {{"a", a, -2, 2, Strides::kAny}, {"b", b, -2, 2, Strides::kAny}},
+      [=](const std::vector<Var>& in) { return std::vector{where(thirds(condition, in[0].device()), in[0], in[1])}; }};
 }
 
 }  // namespace
@@ -80,7 +84,7 @@ std::vector<OpCase> elementwise_cases() {
   for (const Activation act : {Activation::kRelu, Activation::kSilu, Activation::kGelu, Activation::kTanh})
     cases.push_back({"gated",
                      std::string(to_string(act)),
-                     {{"a", {3, 5}, -3, 3, kAny}, {"b", {3, 5}, -3, 3, kAny}},
+                     {{"a", {3, 5}, -3, 3, Strides::kAny}, {"b", {3, 5}, -3, 3, Strides::kAny}},
                      [act](const std::vector<Var>& in) { return std::vector{gated(in[0], in[1], act)}; }});
   return cases;
 }

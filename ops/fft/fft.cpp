@@ -2,6 +2,7 @@
 
 #include "autograd/node.h"
 #include "ops/fft/fft_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
@@ -12,8 +13,6 @@ void check(const char* op, const Var& x, int64_t n) {
   require(x.defined() && is_floating(x.dtype()), op, "x must be a floating tensor, got ", x);
   require(n > 0, op, "n must be positive, got ", n, "; x is ", x);
 }
-
-DType wide(DType dtype) { return dtype == DType::F64 ? DType::F64 : DType::F32; }
 
 /// The sizes before an axis, along it, and behind it.
 struct Around {
@@ -26,12 +25,6 @@ struct Around {
   Shape shape() const { return {before, along, behind}; }
   Shape spectrum() const { return {before, along, 2, behind / 2}; }
 };
-
-/// x [..., L, ...] as [A, L, C], copied where its strides allow no view.
-Tensor columns(const Tensor& x, int axis) {
-  const Shape shape = Around(x.shape(), axis).shape();
-  return (x.can_view_as(shape) ? x : contiguous(x)).reshape(shape);
-}
 
 /// The shape of a spectrum of n along an axis of `shape`.
 Shape spectrum_shape(const Shape& shape, int axis, int64_t n) {
@@ -51,21 +44,21 @@ Shape real_shape(const Shape& spectrum, int axis, int64_t L) {
 }
 
 Tensor analysed(const Tensor& x, int axis, int64_t n, SpectrumWeights w) {
-  const Tensor X = empty(spectrum_shape(x.shape(), axis, n), wide(x.dtype()), x.device());
-  if (X.numel() > 0) kRfft(x.device(), columns(x, axis), n, w, X.reshape(Around(X.shape(), axis).spectrum()));
+  const Tensor X = empty(spectrum_shape(x.shape(), axis, n), accumulator(x.dtype()), x.device());
+  if (X.numel() > 0) kRfft(x.device(), around(x, axis), n, w, X.reshape(Around(X.shape(), axis).spectrum()));
   return X;
 }
 
 Tensor synthesised(const Tensor& X, int axis, int64_t n, SpectrumWeights w, int64_t L, DType dtype) {
   const Tensor x = empty(real_shape(X.shape(), axis, L), dtype, X.device());
-  const Tensor rows = contiguous(cast(X, wide(dtype))).reshape(Around(X.shape(), axis).spectrum());
+  const Tensor rows = contiguous(cast(X, accumulator(dtype))).reshape(Around(X.shape(), axis).spectrum());
   if (x.numel() > 0) kIrfft(x.device(), rows, n, w, x.reshape(Around(x.shape(), axis).shape()));
   return x;
 }
 
 Tensor cosines(const Tensor& x, int axis, int64_t n) {
   const Tensor y = empty(x.shape(), x.dtype(), x.device());
-  if (x.numel() > 0) kCosineTransform(x.device(), columns(x, axis), n, columns(y, axis));
+  if (x.numel() > 0) kCosineTransform(x.device(), around(x, axis), n, around(y, axis));
   return y;
 }
 

@@ -2,19 +2,12 @@
 
 #include "autograd/node.h"
 #include "ops/gather/gather_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
-
-/// x as [A, size, W] around an axis.
-Tensor around(const Tensor& x, int axis) {
-  Shape shape{1, x.dim(axis), 1};
-  for (int i = 0; i < x.rank(); ++i)
-    if (i != axis) shape[i < axis ? 0 : 2] *= x.dim(i);
-  return (x.can_view_as(shape) ? x : contiguous(x)).reshape(shape);
-}
 
 Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
   const Tensor y = empty(index.shape(), x.dtype(), x.device());
@@ -25,7 +18,7 @@ Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
 Tensor scattered(const Tensor& x, int axis, const Tensor& index, int64_t n) {
   Shape shape = x.shape();
   shape[axis] = n;
-  const Tensor y = zeros(shape, x.dtype() == DType::F64 ? DType::F64 : DType::F32, x.device());
+  const Tensor y = zeros(shape, accumulator(x.dtype()), x.device());
   if (x.numel() > 0 && n > 0) kScatter(x.device(), around(contiguous(x), axis), around(index, axis), around(y, axis));
   return cast(y, x.dtype());
 }

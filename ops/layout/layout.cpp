@@ -7,6 +7,7 @@
 
 #include "autograd/node.h"
 #include "ops/layout/layout_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
@@ -52,16 +53,9 @@ Var viewed(const char* op, const Var& x, const Tensor& view, View back) {
   return record(op, {x}, view, [back = std::move(back)](Backward& b) { b.give(0, back(b.dy())); });
 }
 
-/// x as the contiguous [A, n, B] around an axis.
-Tensor around(const Tensor& x, int axis) {
-  int64_t before = 1;
-  for (int i = 0; i < axis; ++i) before *= x.dim(i);
-  return contiguous(x).reshape({before, x.dim(axis), x.numel() / std::max<int64_t>(before * x.dim(axis), 1)});
-}
-
 Tensor flipped(const Tensor& x, int axis) {
   const Tensor y = empty_like(x);
-  if (x.numel() > 0) kFlip(x.device(), around(x, axis), around(y, axis));
+  if (x.numel() > 0) kFlip(x.device(), around(contiguous(x), axis), around(y, axis));
   return y;
 }
 

@@ -4,15 +4,17 @@
 namespace matmix {
 namespace {
 
-constexpr auto kAny = OpArgument::Strides::kAny;
+using Strides = OpArgument::Strides;
 
 OpCase moved(const char* op, const char* variant, const Shape& shape, std::function<Var(const Var&)> f) {
-  return {op, variant, {{"x", shape, -2, 2, kAny}}, [f](const std::vector<Var>& in) { return std::vector{f(in[0])}; }};
+  return {op, variant, {{"x", shape, -2, 2, Strides::kAny}}, [f](const std::vector<Var>& in) {
+            return std::vector{f(in[0])};
+          }};
 }
 
 /// The parts `used` of one split.
 OpCase split_case(const char* variant, int axis, std::vector<int64_t> sizes, std::vector<size_t> used) {
-  return {"split", variant, {{"x", {2, 6, 4}, -2, 2, kAny}}, [=](const std::vector<Var>& in) {
+  return {"split", variant, {{"x", {2, 6, 4}, -2, 2, Strides::kAny}}, [=](const std::vector<Var>& in) {
             const std::vector<Var> parts = split(in[0], sizes, axis);
             std::vector<Var> out;
             for (const size_t i : used) out.push_back(parts[i]);
@@ -51,11 +53,13 @@ std::vector<OpCase> layout_cases() {
       moved("contiguous", "", x, [](const Var& v) { return contiguous(transpose(v, 0, 2)); }),
       {"concat",
        "",
-       {{"a", {2, 1, 3}, -2, 2, kAny}, {"b", {2, 3, 3}, -2, 2, kAny}, {"c", {2, 2, 3}, -2, 2, kAny}},
+       {{"a", {2, 1, 3}, -2, 2, Strides::kAny},
+        {"b", {2, 3, 3}, -2, 2, Strides::kAny},
+        {"c", {2, 2, 3}, -2, 2, Strides::kAny}},
        [](const std::vector<Var>& in) { return std::vector{concat(in, 1)}; }},
       {"concat",
        "a part twice",
-       {{"x", {2, 3}, -2, 2, kAny}},
+       {{"x", {2, 3}, -2, 2, Strides::kAny}},
        [](const std::vector<Var>& in) {
          return std::vector{concat({in[0], in[0]}, 0)};
        }},

@@ -5,6 +5,7 @@
 #include "ops/linear/linear_kernels.h"
 #include "ops/matmul/gemm.h"
 #include "ops/matmul/give_product.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
@@ -13,18 +14,6 @@ namespace {
 
 Keeps kept_by(Activation act) {
   return dispatch_activation(act, []<class F>() { return F::kKeeps; });
-}
-
-/// The leading axes as one; undefined where the strides allow no view or rows are not dense.
-Tensor rows_view(const Tensor& x) {
-  int64_t rows = 1;
-  for (int i = 0; i < x.rank() - 1; ++i) rows *= x.dim(i);
-  const Shape shape{rows, x.dim(-1)};
-  return x.has_dense_rows() && x.can_view_as(shape) ? x.reshape(shape) : Tensor();
-}
-Tensor as_rows(const Tensor& x) {
-  const Tensor view = rows_view(x);
-  return view.defined() ? view : rows_view(contiguous(x));
 }
 
 void check(const Var& x, const Var& weight, const LinearOptions& options) {
@@ -51,7 +40,7 @@ Var linear(const Var& x, const Var& weight, const LinearOptions& options) {
   const Activation act = options.act;
   const Tensor rows = as_rows(x.value());
   const Tensor W = has_dense_matrices(weight.value()) ? weight.value() : contiguous(weight.value());
-  const DType wide = out == DType::F64 ? DType::F64 : DType::F32;
+  const DType wide = accumulator(out);
   const bool has_bias = options.bias.defined(), is_pointwise = has_bias || act != Activation::kNone;
   const Tensor bias = has_bias       ? contiguous(cast(options.bias.value(), wide))
                       : is_pointwise ? zeros({N}, wide, x.device())

@@ -37,23 +37,20 @@ void backward_row(const T* __restrict__ dy, const T* __restrict__ kept, const Ac
 
 void bias_act_forward(const Tensor& u, const Tensor& bias, Activation act, const Tensor& y) {
   dispatch_float(u.dtype(), "linear", [&]<class T>() {
-    dispatch_activation(act, [&]<class F>() {
-      for_each_row(u.dim(0), u.dim(1), [&](int64_t row) {
-        forward_row<F>(u.data<T>() + row * u.stride(0), bias.data<Accumulator<T>>(), y.data<T>() + row * y.stride(0),
-                       u.dim(1));
-      });
+    const auto of_row = dispatch_activation(act, []<class F>() { return &forward_row<F, T>; });
+    for_each_row(u.dim(0), u.dim(1), [&](int64_t row) {
+      of_row(u.data<T>() + row * u.stride(0), bias.data<Accumulator<T>>(), y.data<T>() + row * y.stride(0), u.dim(1));
     });
   });
 }
 
 void bias_act_backward(const Tensor& dy, const Tensor& kept, const Tensor& bias, Activation act, const Tensor& du) {
   dispatch_float(dy.dtype(), "linear", [&]<class T>() {
-    dispatch_activation(act, [&]<class F>() {
-      const Accumulator<T>* const b = bias.defined() ? bias.data<Accumulator<T>>() : nullptr;
-      for_each_row(dy.dim(0), dy.dim(1), [&](int64_t row) {
-        backward_row<F>(dy.data<T>() + row * dy.stride(0), kept.data<T>() + row * kept.stride(0), b,
-                        du.data<T>() + row * du.stride(0), dy.dim(1));
-      });
+    const Accumulator<T>* const b = bias.defined() ? bias.data<Accumulator<T>>() : nullptr;
+    const auto of_row = dispatch_activation(act, []<class F>() { return &backward_row<F, T>; });
+    for_each_row(dy.dim(0), dy.dim(1), [&](int64_t row) {
+      of_row(dy.data<T>() + row * dy.stride(0), kept.data<T>() + row * kept.stride(0), b,
+             du.data<T>() + row * du.stride(0), dy.dim(1));
     });
   });
 }

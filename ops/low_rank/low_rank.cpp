@@ -14,7 +14,7 @@
 namespace matmix {
 namespace {
 
-constexpr const char* kOp = "low_rank";
+constexpr const char* kLowRank = "low_rank";
 constexpr int64_t kChunk = 128;  ///< tokens: the states of chunks stay small beside the tokens
 
 /// Runs laid out as the rows of a batch of their own: chunks of at most Q tokens, none across two runs.
@@ -84,21 +84,21 @@ Var product(const Var& q, const Var& k, const Var& v, const LowRankOptions& opti
 }  // namespace
 
 void check_low_rank(const Var& q, const Var& k, int64_t B, const LowRankOptions& options) {
-  require(q.defined() && q.rank() == 4 && is_floating(q.dtype()) && (q.dim(0) == B || q.dim(0) == 1), kOp,
+  require(q.defined() && q.rank() == 4 && is_floating(q.dtype()) && (q.dim(0) == B || q.dim(0) == 1), kLowRank,
           "q must be floating [", B, " or 1, L, H, E], got ", q);
   require(k.defined() && k.rank() == 4 && (k.dim(0) == B || k.dim(0) == 1) && k.dim(1) == q.dim(1) &&
               k.dim(2) == q.dim(2) && k.dim(3) == q.dim(3) && k.dtype() == q.dtype() && k.device() == q.device(),
-          kOp, "k must be as q, which is ", q, ", got ", k);
-  require(options.eps >= 0, kOp, "eps must not be negative, got ", options.eps);
+          kLowRank, "k must be as q, which is ", q, ", got ", k);
+  require(options.eps >= 0, kLowRank, "eps must not be negative, got ", options.eps);
   if (options.runs)
-    require(options.runs->B() == B && options.runs->L() == q.dim(1), kOp, "runs must be of ", B, " rows of ", q.dim(1),
-            " tokens, got ", options.runs->B(), " of ", options.runs->L());
+    require(options.runs->B() == B && options.runs->L() == q.dim(1), kLowRank, "runs must be of ", B, " rows of ",
+            q.dim(1), " tokens, got ", options.runs->B(), " of ", options.runs->L());
 }
 
 Var low_rank(const Var& q, const Var& k, const Var& v, const LowRankOptions& options) {
-  require(v.defined() && v.rank() == 4, kOp, "v must be [B, L, H, P], got ", v);
+  require(v.defined() && v.rank() == 4, kLowRank, "v must be [B, L, H, P], got ", v);
   check_low_rank(q, k, v.dim(0), options);
-  require(v.dim(1) == q.dim(1) && v.dim(2) == q.dim(2) && v.dtype() == q.dtype() && v.device() == q.device(), kOp,
+  require(v.dim(1) == q.dim(1) && v.dim(2) == q.dim(2) && v.dtype() == q.dtype() && v.device() == q.device(), kLowRank,
           "v must be [", v.dim(0), ", ", q.dim(1), ", ", q.dim(2),
           ", P] in the dtype and on the device of q, which is ", q, ", got ", v);
   if (!options.runs || options.runs->is_full()) return product(q, k, v, options, nullptr);

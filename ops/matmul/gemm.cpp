@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ops/matmul/gemm_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 
 namespace matmix {
@@ -19,13 +20,11 @@ std::optional<MatrixLayout> layout_of(const Tensor& x) {
   return std::nullopt;
 }
 
-Shape leading(const Shape& shape) { return Shape(std::span(shape.begin(), shape.end() - 2)); }
-
-void check(const Tensor& a, const Tensor& b, const Tensor& c) {
+void check_gemm(const Tensor& a, const Tensor& b, const Tensor& c) {
   for (const Tensor* x : {&a, &b, &c})
     require(x->defined() && x->rank() >= 2, "gemm", "a, b and c must be matrices, got ", *x);
-  const Shape lead = leading(c.shape());
-  require(leading(a.shape()) == lead && leading(b.shape()) == lead && a.dim(-2) == c.dim(-2) &&
+  const Shape lead = batch_of(c.shape());
+  require(batch_of(a.shape()) == lead && batch_of(b.shape()) == lead && a.dim(-2) == c.dim(-2) &&
               b.dim(-1) == c.dim(-1) && a.dim(-1) == b.dim(-2),
           "gemm", "a b must have the shape of c, got a ", a, ", b ", b, ", c ", c);
   require(a.device() == c.device() && b.device() == c.device(), "gemm", "a, b and c must be on one device, got a ", a,
@@ -111,12 +110,12 @@ bool gemm_writes(DType operands, const Tensor& c) {
 }
 
 void gemm(const Tensor& a, const Tensor& b, const Tensor& c, double alpha, double beta) {
-  check(a, b, c);
+  check_gemm(a, b, c);
   c.bump_version();
   if (c.numel() == 0) return;
   if (a.dim(-1) > 0) return kGemm(c.device(), make_problem(a, b, c, alpha, beta));
   // Nothing to sum: one term of 0 instead.
-  const Shape lead = leading(c.shape());
+  const Shape lead = batch_of(c.shape());
   const Tensor zero = zeros({1, 1}, a.dtype(), c.device());
   gemm(zero.expand(lead + Shape{c.dim(-2), 1}), zero.expand(lead + Shape{1, c.dim(-1)}), c, alpha, beta);
 }

@@ -3,13 +3,13 @@
 #include "autograd/node.h"
 #include "ops/matmul/gemm.h"
 #include "ops/matmul/give_product.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
 
-Shape leading(const Shape& shape) { return Shape(std::span(shape.begin(), shape.end() - 2)); }
 Tensor transposed(const Tensor& x, bool wanted) { return wanted ? x.transpose(-2, -1) : x; }
 Tensor dense(const Tensor& x) { return has_dense_matrices(x) ? x : contiguous(x); }
 
@@ -66,7 +66,7 @@ Var matmul(const Var& a, const Var& b, const MatmulOptions& options) {
   check(a, b, options);
   const Tensor left = dense(transposed(a.value(), options.transpose_a));
   const Tensor right = dense(transposed(b.value(), options.transpose_b));
-  const Shape batch = broadcast_shapes(leading(a.shape()), leading(b.shape()), "matmul");
+  const Shape batch = broadcast_shapes(batch_of(a.shape()), batch_of(b.shape()), "matmul");
   const int64_t M = left.dim(-2), N = right.dim(-1), K = left.dim(-1);
   const Tensor c = empty(batch + Shape{M, N}, options.out_dtype.value_or(a.dtype()), a.device());
   gemm(left.expand(batch + Shape{M, K}), right.expand(batch + Shape{K, N}), c, options.scale);
@@ -76,7 +76,7 @@ Var matmul(const Var& a, const Var& b, const MatmulOptions& options) {
       [left = Saved(left, "a"), right = Saved(right, "b"), options, batch, M, N, K](Backward& backward) {
         const Tensor dc = cast(backward.dy(), left.get().dtype());
         // d op(A) = dC op(B)^T
-        const Shape a_lead = leading(left.get().shape()), b_lead = leading(right.get().shape());
+        const Shape a_lead = batch_of(left.get().shape()), b_lead = batch_of(right.get().shape());
         if (backward.needs(0))
           give_product(
               backward, 0, folded(dc, a_lead),

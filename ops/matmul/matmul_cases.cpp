@@ -4,13 +4,13 @@
 namespace matmix {
 namespace {
 
-constexpr auto kAny = OpArgument::Strides::kAny;
+using Strides = OpArgument::Strides;
 
 OpCase product(const char* variant, const Shape& a, const Shape& b, const MatmulOptions& options = {},
                double terms = 8) {
   return {"matmul",
           variant,
-          {{"a", a, -2, 2, kAny}, {"b", b, -2, 2, kAny}},
+          {{"a", a, -2, 2, Strides::kAny}, {"b", b, -2, 2, Strides::kAny}},
           [options](const std::vector<Var>& in) { return std::vector{matmul(in[0], in[1], options)}; },
           terms};
 }

@@ -4,30 +4,18 @@
 
 #include "autograd/node.h"
 #include "ops/norm/norm_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
 
-enum Input { kX, kWeight, kBias, kResidual, kGate };
-
-DType wide(DType dtype) { return dtype == DType::F64 ? DType::F64 : DType::F32; }
-
-/// [rows, D] with dense rows, a view where the strides allow one; undefined stays so.
-Tensor as_rows(const Tensor& x) {
-  if (!x.defined()) return x;
-  const int64_t D = x.dim(-1);
-  const Shape shape{x.numel() / D, D};
-  return (x.has_dense_rows() && x.can_view_as(shape) ? x : contiguous(x)).reshape(shape);
-}
-
 /// A tensor of this shape and dtype for a kernel to write the gradient of `input` into: where it belongs, if that fits.
 Tensor gradient(const Backward& backward, int input, const Shape& shape, DType dtype, Device device) {
   if (!backward.needs(input)) return Tensor();
   const Tensor target = backward.target(input);
-  const bool fits = target.dtype() == dtype && target.has_dense_rows() &&
-                    target.can_view_as({target.numel() / target.dim(-1), target.dim(-1)});
+  const bool fits = target.dtype() == dtype && rows_view(target).defined();
   return fits ? target : empty(shape, dtype, device);
 }
 
@@ -53,13 +41,15 @@ void check(const Var& x, const Var& weight, const NormOptions& o) {
   require(!(o.residual.defined() && o.gate.defined() && o.order == GateOrder::kBeforeNorm), "norm",
           "a residual and a gate before the norm exclude each other; x is ", x);
   for (const DType dtype : {o.out_dtype.value_or(x.dtype()), o.residual.defined() ? o.residual.dtype() : x.dtype()})
-    require(is_floating(dtype) && wide(dtype) == wide(x.dtype()), "norm", "cannot mix F64 with other dtypes: x is ", x,
-            ", out_dtype or residual is ", dtype);
+    require(is_floating(dtype) && accumulator(dtype) == accumulator(x.dtype()), "norm",
+            "cannot mix F64 with other dtypes: x is ", x, ", out_dtype or residual is ", dtype);
   require(o.eps >= 0, "norm", "eps must not be negative, got ", o.eps);
 }
 
 /// What backward needs of a call.
-struct Kept {
+struct NormCall {
+  enum Input { kX, kWeight, kBias, kResidual, kGate };
+
   NormRule rule;
   Shape shape;
   DType x_dtype;
@@ -67,7 +57,8 @@ struct Kept {
   Saved u, weight, bias, gate, mean, rstd;
 };
 
-void give_gradients(const Backward& b, const Kept& kept) {
+void give_gradients(const Backward& b, const NormCall& kept) {
+  using enum NormCall::Input;
   const Tensor dr = kept.has_residual ? b.dy(1) : Tensor();
   if (!b.dy(0).defined()) {  // only the sum was used
     b.give(kX, dr);
@@ -114,7 +105,7 @@ NormResult norm(const Var& x, const Var& weight, const NormOptions& o) {
   check(x, weight, o);
   const Device device = x.device();
   const int64_t rows = x.numel() / x.dim(-1);
-  const DType stats = wide(x.dtype());
+  const DType stats = accumulator(x.dtype());
   const NormRule rule{o.kind, o.order, o.eps};
   const auto vector = [&](const Var& v) { return v.defined() ? contiguous(cast(v.value(), stats)) : Tensor(); };
 
@@ -131,16 +122,16 @@ NormResult norm(const Var& x, const Var& weight, const NormOptions& o) {
                       .rstd = empty({rows}, stats, device)};
   if (rows > 0) kNormForward(device, rule, t);
 
-  Kept kept{.rule = rule,
-            .shape = x.shape(),
-            .x_dtype = x.dtype(),
-            .has_residual = r.defined(),
-            .u = {r.defined() ? t.r : t.x, r.defined() ? "residual" : "x"},
-            .weight = {t.weight, "weight"},
-            .bias = {o.gate.defined() ? t.bias : Tensor(), "bias"},
-            .gate = {t.gate, "gate"},
-            .mean = {t.mean, "mean"},
-            .rstd = {t.rstd, "rstd"}};
+  NormCall kept{.rule = rule,
+                .shape = x.shape(),
+                .x_dtype = x.dtype(),
+                .has_residual = r.defined(),
+                .u = {r.defined() ? t.r : t.x, r.defined() ? "residual" : "x"},
+                .weight = {t.weight, "weight"},
+                .bias = {o.gate.defined() ? t.bias : Tensor(), "bias"},
+                .gate = {t.gate, "gate"},
+                .mean = {t.mean, "mean"},
+                .rstd = {t.rstd, "rstd"}};
   const auto outputs = record("norm", {x, weight, o.bias, o.residual, o.gate}, std::vector{y, r},
                               [kept = std::move(kept)](const Backward& b) { give_gradients(b, kept); });
   return {outputs[0], outputs[1]};

@@ -1,158 +1,70 @@
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
 #include "ops/elementwise/functors.h"
 #include "ops/norm/norm_kernels.h"
+#include "ops/reduce/row_cpu.h"
 #include "tensor/parallel.h"
+#include "tensor/wide.h"
 
 namespace matmix::cpu {
 namespace {
 
-/// Row i of a [rows, D] tensor; null if it is undefined.
-template <class T>
-T* row(const Tensor& x, int64_t i) {
-  return x.defined() ? x.data<T>() + i * x.stride(0) : nullptr;
-}
-/// A [D] or [rows] tensor; null if it is undefined.
-template <class T>
-T* vector(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
+/// The rows of a [rows, D] tensor as A: in their place where they are that, else through `buffer`. Empty if undefined.
+template <class A>
+class Rows {
+ public:
+  Rows(const Tensor& x, A* buffer) : buffer_(buffer) {
+    if (!x.defined()) return;
+    dtype_ = x.dtype();
+    D_ = x.dim(1);
+    first_ = static_cast<std::byte*>(x.raw());
+    bytes_ = x.stride(0) * static_cast<int64_t>(size_of(dtype_));
+  }
+
+  explicit operator bool() const { return first_ != nullptr; }
+  const A* read(int64_t i) const { return static_cast<const A*>(widened(dtype_, at(i), 1, D_, buffer_)); }
+  /// Where to write row i, which `written` then rounds to what the tensor holds.
+  A* place(int64_t i) const { return is_wide(dtype_) ? static_cast<A*>(at(i)) : buffer_; }
+  void written(int64_t i) const {
+    if (!is_wide(dtype_)) narrow(dtype_, buffer_, D_, at(i), 1);
+  }
+  void write(int64_t i, const A* values) const {
+    std::copy_n(values, D_, place(i));
+    written(i);
+  }
+
+ private:
+  void* at(int64_t i) const { return first_ + i * bytes_; }
+
+  A* buffer_;
+  DType dtype_ = DType::F32;
+  int64_t D_ = 0, bytes_ = 0;
+  std::byte* first_ = nullptr;
+};
+
+template <class A>
+A* vector(const Tensor& x) {
+  return x.defined() ? x.data<A>() : nullptr;
 }
 
-/// sum of f(j) over [0, n): sixteen interleaved sums, so that the additions do not wait for each other, in fixed order.
-template <class A, class F>
-A sum_over(int64_t n, F&& f) {
-  constexpr int64_t kLanes = 16;
-  A lanes[kLanes] = {}, sum = 0;
-  int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes)
-    for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += f(j + lane);
-  for (; j < n; ++j) lanes[j % kLanes] += f(j);
-  for (const A lane : lanes) sum += lane;
-  return sum;
+template <class A>
+void times_silu(int64_t D, const A* __restrict__ gate, A* __restrict__ u) {
+  for (int64_t j = 0; j < D; ++j) u[j] *= Silu::value(gate[j]);
 }
 
-template <class A, class X>
-void load(int64_t D, const X* __restrict__ x, A* __restrict__ u) {
-  for (int64_t j = 0; j < D; ++j) u[j] = static_cast<A>(x[j]);
-}
-template <class A, class X>
-void store(int64_t D, const A* __restrict__ u, X* __restrict__ x) {
-  for (int64_t j = 0; j < D; ++j) x[j] = static_cast<X>(u[j]);
-}
-template <class A, class X>
-void times_silu(int64_t D, const X* __restrict__ gate, A* __restrict__ u) {
-  for (int64_t j = 0; j < D; ++j) u[j] *= Silu::value(static_cast<A>(gate[j]));
-}
-
-/// dgate = d value silu'(gate), value a function of the column; d *= silu(gate).
-template <class A, class X, class F>
-void pass_gate(int64_t D, const X* __restrict__ gate, F value, A* __restrict__ d, X* __restrict__ dgate) {
-  if (!dgate) return times_silu(D, gate, d);
+/// dgate = d value silu'(gate); d *= silu(gate).
+template <class A>
+void pass_gate(int64_t D, const A* __restrict__ gate, const A* __restrict__ value, A* __restrict__ d,
+               A* __restrict__ dgate) {
   for (int64_t j = 0; j < D; ++j) {
-    const A g = static_cast<A>(gate[j]), s = math::sigmoid(g);
-    dgate[j] = static_cast<X>(d[j] * value(j) * (s + g * s * (1 - s)));
+    const A g = gate[j], s = math::sigmoid(g);
+    dgate[j] = d[j] * value[j] * (s + g * s * (1 - s));
     d[j] *= g * s;
   }
 }
-
-/// What one row needs, in the letters of the header.
-template <class X, class Y, class R>
-struct ForwardRow {
-  using A = Accumulator<X>;
-  const NormRule& rule;
-  const NormForward& t;
-  int64_t D = t.x.dim(1);
-  bool is_layer = rule.kind == NormKind::kLayer, gate_first = rule.order == GateOrder::kBeforeNorm;
-
-  void operator()(int64_t i, A* __restrict__ u) const {
-    const X* const gate = row<X>(t.gate, i);
-    load(D, row<X>(t.x, i), u);
-    if (gate && gate_first) times_silu(D, gate, u);
-    if (const R* const residual = row<R>(t.residual, i)) add(residual, u, row<R>(t.r, i));
-
-    const A mean = is_layer ? sum_over<A>(D, [&](int64_t j) { return u[j]; }) / static_cast<A>(D) : A(0);
-    const A variance = sum_over<A>(D, [&](int64_t j) { return (u[j] - mean) * (u[j] - mean); }) / static_cast<A>(D);
-    const A rstd = 1 / std::sqrt(variance + static_cast<A>(rule.eps));
-    if (is_layer) t.mean.data<A>()[i] = mean;
-    t.rstd.data<A>()[i] = rstd;
-
-    const A* __restrict__ weight = t.weight.data<A>();
-    const A* __restrict__ bias = vector<A>(t.bias);
-    for (int64_t j = 0; j < D; ++j) u[j] = (u[j] - mean) * rstd * weight[j];
-    if (bias)
-      for (int64_t j = 0; j < D; ++j) u[j] += bias[j];
-    if (gate && !gate_first) times_silu(D, gate, u);
-    store(D, u, row<Y>(t.y, i));
-  }
-
-  /// r = residual + u, and u as r rounds it: what backward will see.
-  void add(const R* __restrict__ residual, A* __restrict__ u, R* __restrict__ r) const {
-    for (int64_t j = 0; j < D; ++j) {
-      r[j] = static_cast<R>(static_cast<A>(residual[j]) + u[j]);
-      u[j] = static_cast<A>(r[j]);
-    }
-  }
-};
-
-/// n = (u - mean) rstd;  v = n weight + bias;  d starts as dy and becomes dv, dn and du in turn.
-template <class X, class Y, class U>
-struct BackwardRow {
-  using A = Accumulator<X>;
-  const NormRule& rule;
-  const NormBackward& t;
-  int64_t D = t.u.dim(1);
-  bool is_layer = rule.kind == NormKind::kLayer, gate_first = rule.order == GateOrder::kBeforeNorm;
-
-  /// n and d are rows of D to work in; dweight and dbias are added to, or null.
-  void operator()(int64_t i, A* __restrict__ n, A* __restrict__ d, A* __restrict__ dweight,
-                  A* __restrict__ dbias) const {
-    const X* __restrict__ gate = row<X>(t.gate, i);
-    const A* __restrict__ weight = t.weight.data<A>();
-    const A mean = is_layer ? t.mean.data<A>()[i] : A(0), rstd = t.rstd.data<A>()[i];
-    load(D, row<U>(t.u, i), n);
-    if (gate && gate_first) times_silu(D, gate, n);
-    for (int64_t j = 0; j < D; ++j) n[j] = (n[j] - mean) * rstd;
-    load(D, row<Y>(t.dy, i), d);
-
-    if (gate && !gate_first) pass_gate_after(i, gate, n, d);
-    if (dweight)
-      for (int64_t j = 0; j < D; ++j) dweight[j] += d[j] * n[j];
-    if (dbias)
-      for (int64_t j = 0; j < D; ++j) dbias[j] += d[j];
-
-    for (int64_t j = 0; j < D; ++j) d[j] *= weight[j];
-    const A mean_d = is_layer ? sum_over<A>(D, [&](int64_t j) { return d[j]; }) / static_cast<A>(D) : A(0);
-    const A mean_dn = sum_over<A>(D, [&](int64_t j) { return d[j] * n[j]; }) / static_cast<A>(D);
-    for (int64_t j = 0; j < D; ++j) d[j] = rstd * (d[j] - mean_d - n[j] * mean_dn);
-
-    if (const U* __restrict__ dr = row<U>(t.dr, i))
-      for (int64_t j = 0; j < D; ++j) d[j] += static_cast<A>(dr[j]);
-    if (gate && gate_first) pass_gate_before(i, gate, d);
-    if (t.dx.defined()) store(D, d, row<X>(t.dx, i));
-    if (t.dresidual.defined()) store(D, d, row<U>(t.dresidual, i));
-  }
-
-  /// y = v silu(gate).
-  void pass_gate_after(int64_t i, const X* __restrict__ gate, const A* __restrict__ n, A* __restrict__ d) const {
-    const A* __restrict__ weight = t.weight.data<A>();
-    X* const dgate = row<X>(t.dgate, i);
-    if (const A* __restrict__ bias = vector<A>(t.bias))
-      pass_gate(
-          D, gate, [=](int64_t j) { return n[j] * weight[j] + bias[j]; }, d, dgate);
-    else
-      pass_gate(
-          D, gate, [=](int64_t j) { return n[j] * weight[j]; }, d, dgate);
-  }
-
-  /// u = x silu(gate).
-  void pass_gate_before(int64_t i, const X* __restrict__ gate, A* __restrict__ d) const {
-    const U* __restrict__ x = row<U>(t.u, i);
-    pass_gate(
-        D, gate, [=](int64_t j) { return static_cast<A>(x[j]); }, d, row<X>(t.dgate, i));
-  }
-};
 
 /// Calls f(piece, first row, end) for the pieces of the rows, over the threads.
 template <class F>
@@ -163,31 +75,180 @@ void for_each_piece(int64_t rows, int64_t D, F&& f) {
                [&](int64_t piece) { f(piece, piece * height, std::min(rows, (piece + 1) * height)); });
 }
 
+/// Buffers of D for a thread.
+template <class A>
+class Scratch {
+ public:
+  Scratch(int64_t count, int64_t D) : D_(D), values_(static_cast<size_t>(count * D)) {}
+  A* operator[](int64_t k) { return values_.data() + k * D_; }
+
+ private:
+  int64_t D_;
+  std::vector<A> values_;
+};
+
+/// What one row needs, in the letters of the header.
+template <class A>
+class ForwardRow {
+ public:
+  ForwardRow(const NormRule& rule, const NormForward& t)
+      : rule_(rule),
+        t_(t),
+        D_(t.x.dim(1)),
+        scratch_(3, D_),
+        x_(t.x, scratch_[1]),
+        gate_(t.gate, scratch_[1]),
+        residual_(t.residual, scratch_[1]),
+        r_(t.r, scratch_[2]),
+        y_(t.y, scratch_[0]) {}
+
+  void operator()(int64_t i) {
+    A* __restrict__ u = y_.place(i);
+    std::copy_n(x_.read(i), D_, u);
+    if (gate_ && rule_.order == GateOrder::kBeforeNorm) times_silu(D_, gate_.read(i), u);
+    if (residual_) add_residual(i, u);
+    normalise(i, u);
+    if (gate_ && rule_.order == GateOrder::kAfterNorm) times_silu(D_, gate_.read(i), u);
+    y_.written(i);
+  }
+
+ private:
+  /// r = residual + u, and u as r rounds it: what backward will see.
+  void add_residual(int64_t i, A* __restrict__ u) const {
+    const A* __restrict__ residual = residual_.read(i);
+    A* __restrict__ r = r_.place(i);
+    for (int64_t j = 0; j < D_; ++j) r[j] = residual[j] + u[j];
+    r_.written(i);
+    std::copy_n(r_.read(i), D_, u);
+  }
+
+  void normalise(int64_t i, A* __restrict__ u) const {
+    const bool is_layer = rule_.kind == NormKind::kLayer;
+    const A mean = is_layer ? sum_of<A>(D_, [&](int64_t j) { return u[j]; }) / static_cast<A>(D_) : A(0);
+    const A variance = sum_of<A>(D_, [&](int64_t j) { return (u[j] - mean) * (u[j] - mean); }) / static_cast<A>(D_);
+    const A rstd = 1 / std::sqrt(variance + static_cast<A>(rule_.eps));
+    if (is_layer) t_.mean.data<A>()[i] = mean;
+    t_.rstd.data<A>()[i] = rstd;
+
+    const A* __restrict__ weight = t_.weight.data<A>();
+    for (int64_t j = 0; j < D_; ++j) u[j] = (u[j] - mean) * rstd * weight[j];
+    if (const A* __restrict__ bias = vector<A>(t_.bias))
+      for (int64_t j = 0; j < D_; ++j) u[j] += bias[j];
+  }
+
+  const NormRule& rule_;
+  const NormForward& t_;
+  int64_t D_;
+  Scratch<A> scratch_;
+  Rows<A> x_, gate_, residual_, r_, y_;
+};
+
+/// n = (u - mean) rstd;  v = n weight + bias;  d starts as dy and becomes dv, dn and du in turn.
+template <class A>
+class BackwardRow {
+ public:
+  /// dweight and dbias are added to, or null.
+  BackwardRow(const NormRule& rule, const NormBackward& t, A* dweight, A* dbias)
+      : rule_(rule),
+        t_(t),
+        D_(t.u.dim(1)),
+        dweight_(dweight),
+        dbias_(dbias),
+        scratch_(5, D_),
+        u_(t.u, scratch_[2]),
+        gate_(t.gate, scratch_[3]),
+        dy_(t.dy, scratch_[2]),
+        dr_(t.dr, scratch_[2]),
+        dgate_(t.dgate, scratch_[4]),
+        dx_(t.dx, scratch_[2]),
+        dresidual_(t.dresidual, scratch_[2]) {}
+
+  void operator()(int64_t i) {
+    A* __restrict__ n = scratch_[0], * __restrict__ d = scratch_[1];
+    const bool gate_first = gate_ && rule_.order == GateOrder::kBeforeNorm, gate_last = gate_ && !gate_first;
+    std::copy_n(u_.read(i), D_, n);
+    if (gate_first) times_silu(D_, gate_.read(i), n);
+    const A mean = rule_.kind == NormKind::kLayer ? t_.mean.data<A>()[i] : A(0), rstd = t_.rstd.data<A>()[i];
+    for (int64_t j = 0; j < D_; ++j) n[j] = (n[j] - mean) * rstd;
+
+    std::copy_n(dy_.read(i), D_, d);
+    if (gate_last) pass_gate_after(i, n, d);
+    add_sums(n, d);
+    to_du(rstd, n, d);
+    if (dr_) add(dr_.read(i), d);
+    if (gate_first) pass(i, u_.read(i), d);
+    if (dx_) dx_.write(i, d);
+    if (dresidual_) dresidual_.write(i, d);
+  }
+
+ private:
+  /// y = v silu(gate): what v was comes to stand in its own buffer.
+  void pass_gate_after(int64_t i, const A* __restrict__ n, A* __restrict__ d) {
+    const A* __restrict__ weight = t_.weight.data<A>();
+    A* __restrict__ v = scratch_[2];
+    for (int64_t j = 0; j < D_; ++j) v[j] = n[j] * weight[j];
+    if (const A* bias = vector<A>(t_.bias)) add(bias, v);
+    pass(i, v, d);
+  }
+
+  void pass(int64_t i, const A* __restrict__ value, A* __restrict__ d) const {
+    if (!dgate_) return times_silu(D_, gate_.read(i), d);
+    pass_gate(D_, gate_.read(i), value, d, dgate_.place(i));
+    dgate_.written(i);
+  }
+
+  void add_sums(const A* __restrict__ n, const A* __restrict__ d) const {
+    if (A* __restrict__ dweight = dweight_)
+      for (int64_t j = 0; j < D_; ++j) dweight[j] += d[j] * n[j];
+    if (dbias_) add(d, dbias_);
+  }
+
+  void to_du(A rstd, const A* __restrict__ n, A* __restrict__ d) const {
+    const A* __restrict__ weight = t_.weight.data<A>();
+    for (int64_t j = 0; j < D_; ++j) d[j] *= weight[j];
+    const bool is_layer = rule_.kind == NormKind::kLayer;
+    const A mean_d = is_layer ? sum_of<A>(D_, [&](int64_t j) { return d[j]; }) / static_cast<A>(D_) : A(0);
+    const A mean_dn = sum_of<A>(D_, [&](int64_t j) { return d[j] * n[j]; }) / static_cast<A>(D_);
+    for (int64_t j = 0; j < D_; ++j) d[j] = rstd * (d[j] - mean_d - n[j] * mean_dn);
+  }
+
+  void add(const A* __restrict__ x, A* __restrict__ to) const {
+    for (int64_t j = 0; j < D_; ++j) to[j] += x[j];
+  }
+
+  const NormRule& rule_;
+  const NormBackward& t_;
+  int64_t D_;
+  A *dweight_, *dbias_;
+  Scratch<A> scratch_;
+  Rows<A> u_, gate_, dy_, dr_, dgate_, dx_, dresidual_;
+};
+
+/// Row `piece` of [pieces, D] sums, set to 0; null if it is undefined.
+template <class A>
+A* sums_of(const Tensor& x, int64_t piece) {
+  if (!x.defined()) return nullptr;
+  A* const sums = x.data<A>() + piece * x.stride(0);
+  std::fill_n(sums, x.dim(1), A(0));
+  return sums;
+}
+
 }  // namespace
 
 void norm_forward(const NormRule& rule, const NormForward& t) {
-  const DType r = t.r.defined() ? t.r.dtype() : t.x.dtype();
-  dispatch_norm(t.x.dtype(), t.y.dtype(), r, [&]<class X, class Y, class R>() {
-    const ForwardRow<X, Y, R> one_row{rule, t};
+  dispatch_wide(t.x.dtype(), [&]<class A>() {
     for_each_piece(t.x.dim(0), t.x.dim(1), [&](int64_t, int64_t begin, int64_t end) {
-      std::vector<Accumulator<X>> u(static_cast<size_t>(t.x.dim(1)));
-      for (int64_t i = begin; i < end; ++i) one_row(i, u.data());
+      ForwardRow<A> one_row(rule, t);
+      for (int64_t i = begin; i < end; ++i) one_row(i);
     });
   });
 }
 
 void norm_backward(const NormRule& rule, const NormBackward& t) {
-  dispatch_norm(t.x_dtype(), t.dy.dtype(), t.u.dtype(), [&]<class X, class Y, class U>() {
-    using A = Accumulator<X>;
-    const int64_t D = t.u.dim(1);
-    const BackwardRow<X, Y, U> one_row{rule, t};
-    for_each_piece(t.u.dim(0), D, [&](int64_t piece, int64_t begin, int64_t end) {
-      std::vector<A> n(static_cast<size_t>(D)), d(static_cast<size_t>(D));
-      A* const dweight = row<A>(t.dweight, piece);
-      A* const dbias = row<A>(t.dbias, piece);
-      for (A* const sums : {dweight, dbias})
-        if (sums) std::fill(sums, sums + D, A(0));
-      for (int64_t i = begin; i < end; ++i) one_row(i, n.data(), d.data(), dweight, dbias);
+  dispatch_wide(t.x_dtype(), [&]<class A>() {
+    for_each_piece(t.u.dim(0), t.u.dim(1), [&](int64_t piece, int64_t begin, int64_t end) {
+      BackwardRow<A> one_row(rule, t, sums_of<A>(t.dweight, piece), sums_of<A>(t.dbias, piece));
+      for (int64_t i = begin; i < end; ++i) one_row(i);
     });
   });
 }

@@ -254,6 +254,21 @@ __global__ void __launch_bounds__(kThreads) backward_kernel(Backward<X, Y, U> t)
   });
 }
 
+/// Calls f.template operator()<A, B, C>() with the types: all double, or each float or bfloat16.
+template <class F>
+void dispatch_norm(DType a, DType b, DType c, F&& f) {
+  if (a == DType::F64) return f.template operator()<double, double, double>();
+  const auto narrow = [](DType dtype, auto&& g) {
+    if (dtype == DType::F32)
+      g.template operator()<float>();
+    else
+      g.template operator()<bfloat16>();
+  };
+  narrow(a, [&]<class A>() {
+    narrow(b, [&]<class B>() { narrow(c, [&]<class C>() { f.template operator()<A, B, C>(); }); });
+  });
+}
+
 }  // namespace
 
 void norm_forward(const NormRule& rule, const NormForward& t) {

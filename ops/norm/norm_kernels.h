@@ -49,19 +49,4 @@ void norm_backward(const NormRule& rule, const NormBackward& tensors);
 inline constexpr Kernel kNormForward{"norm_forward", cpu::norm_forward, IF_CUDA(cuda::norm_forward)};
 inline constexpr Kernel kNormBackward{"norm_backward", cpu::norm_backward, IF_CUDA(cuda::norm_backward)};
 
-/// Calls f.template operator()<A, B, C>() with the types: all double, or each float or bfloat16.
-template <class F>
-void dispatch_norm(DType a, DType b, DType c, F&& f) {
-  if (a == DType::F64) return f.template operator()<double, double, double>();
-  const auto narrow = [](DType dtype, auto&& g) {
-    if (dtype == DType::F32)
-      g.template operator()<float>();
-    else
-      g.template operator()<bfloat16>();
-  };
-  narrow(a, [&]<class A>() {
-    narrow(b, [&]<class B>() { narrow(c, [&]<class C>() { f.template operator()<A, B, C>(); }); });
-  });
-}
-
 }  // namespace matmix

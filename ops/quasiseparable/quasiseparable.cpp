@@ -6,71 +6,76 @@
 #include "ops/gradient_place.h"
 #include "ops/quasiseparable/quasiseparable_check.h"
 #include "ops/quasiseparable/quasiseparable_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
 
-constexpr const char* kOp = "quasiseparable";
-
-/// The inputs in the order of the history.
-enum Input { kX, kDtF, kDtB, kDtBias, kALog, kBF, kBB, kCF, kCB, kDelta, kInitialF, kInitialB, kInputs };
-constexpr std::array<const char*, kInputs> kNames{"x",   "dt_f", "dt_b", "dt_bias", "A_log",     "B_f",
-                                                  "B_b", "C_f",  "C_b",  "delta",   "initial_f", "initial_b"};
+constexpr const char* kQuasiseparable = "quasiseparable";
 
 std::vector<Var> listed(const Var& x, const QuasiseparableInputs& in) {
   return {x,      in.dt_f, in.dt_b, in.dt_bias, in.A_log,     in.B_f,
           in.B_b, in.C_f,  in.C_b,  in.delta,   in.initial_f, in.initial_b};
 }
 
-DType wide(const Tensor& x) { return x.dtype() == DType::F64 ? DType::F64 : DType::F32; }
+/// A call: what was kept of it, and how it walks.
+struct QuasiseparableCall {
+  /// In the order of the history.
+  enum Input { kX, kDtF, kDtB, kDtBias, kALog, kBF, kBB, kCF, kCB, kDelta, kInitialF, kInitialB, kInputs };
+  static constexpr std::array<const char*, kInputs> kNames{"x",   "dt_f", "dt_b", "dt_bias", "A_log",     "B_f",
+                                                           "B_b", "C_f",  "C_b",  "delta",   "initial_f", "initial_b"};
 
-Tensor dense_rows(const Tensor& x) { return x.has_dense_rows() ? x : contiguous(x); }
+  std::array<Saved, kInputs> kept;
+  Runs runs;
+  int64_t Q;
+  bool shift;
 
-/// The inputs as the kernels take them. `kept` holds their Tensors in order.
-template <class Kept>
-QuasiseparableValues values_of(const Kept& kept, const Runs& runs, int64_t Q, bool shift) {
-  const Tensor& x = kept[kX];
-  const auto master = [&](int i) {
-    const Tensor& t = kept[i];
-    return t.defined() ? contiguous(cast(t, wide(x))) : t;
-  };
-  const auto by_token = [&](int i) {
-    const Tensor& t = kept[i];
-    return t.defined() ? cast(t, wide(x)).expand({x.dim(0), x.dim(1), x.dim(2)}) : t;
-  };
-  const auto rows = [&](int i) {
-    const Tensor t = dense_rows(kept[i]);
-    return t.expand({x.dim(0), x.dim(1), t.dim(2), t.dim(3)});
-  };
-  QuasiseparableValues v{.x = dense_rows(x),
-                         .B = {rows(kBF), rows(kBB)},
-                         .C = {rows(kCF), rows(kCB)},
-                         .dt = {by_token(kDtF), by_token(kDtB)},
-                         .dt_bias = master(kDtBias),
-                         .A_log = master(kALog),
-                         .delta = by_token(kDelta),
-                         .initial = {master(kInitialF), master(kInitialB)},
-                         .chunk_rows = {},
-                         .run_id = {},
-                         .Q = Q,
-                         .shift = shift};
-  if (!runs.is_full()) {
-    v.chunk_rows = runs.chunks(Q, x.device());
-    v.run_id = runs.id(x.device());
+  /// The inputs as the kernels take them.
+  QuasiseparableValues values() const {
+    const Tensor& x = kept[kX];
+    const auto wide = [&](int input) {
+      const Tensor& t = kept[input];
+      return t.defined() ? cast(t, accumulator(x.dtype())) : t;
+    };
+    const auto master = [&](int input) { return wide(input).defined() ? contiguous(wide(input)) : Tensor(); };
+    const auto by_token = [&](int input) {
+      const Tensor t = wide(input);
+      return t.defined() ? t.expand({x.dim(0), x.dim(1), x.dim(2)}) : t;
+    };
+    const auto rows = [&](int input) { return over_batch(kept[input], x.dim(0)); };
+    QuasiseparableValues v{.x = dense_rows(x),
+                           .B = {rows(kBF), rows(kBB)},
+                           .C = {rows(kCF), rows(kCB)},
+                           .dt = {by_token(kDtF), by_token(kDtB)},
+                           .dt_bias = master(kDtBias),
+                           .A_log = master(kALog),
+                           .delta = by_token(kDelta),
+                           .initial = {master(kInitialF), master(kInitialB)},
+                           .chunk_rows = {},
+                           .run_id = {},
+                           .Q = Q,
+                           .shift = shift};
+    if (!runs.is_full()) {
+      v.chunk_rows = runs.chunks(Q, x.device());
+      v.run_id = runs.id(x.device());
+    }
+    return v;
   }
-  return v;
-}
+};
 
 /// [chunks, H, 2, N, P]; undefined where all states are 0.
 Tensor make_states(const QuasiseparableValues& v, const Runs& runs) {
   const bool one_chunk_a_run = std::ranges::all_of(runs.all(), [&](const Run& run) { return run.length <= v.Q; });
   if (one_chunk_a_run && !v.initial[0].defined() && !v.initial[1].defined()) return {};
-  return empty({v.chunk_count(), v.x.dim(2), 2, v.B[0].dim(3), v.x.dim(3)}, wide(v.x), v.x.device());
+  return empty({v.chunk_count(), v.x.dim(2), 2, v.B[0].dim(3), v.x.dim(3)}, accumulator(v.x.dtype()), v.x.device());
 }
 
-void give_gradients(const Backward& b, const QuasiseparableValues& v, const Tensor& states, const Runs& runs) {
+void give_gradients(const Backward& b, const QuasiseparableCall& call, const Tensor& states) {
+  using enum QuasiseparableCall::Input;
+  const QuasiseparableValues v = call.values();
+  const Runs& runs = call.runs;
   const auto like = [&](int input, const Tensor& t) { return gradient_place(b, input, t, runs); };
   const auto parts = [&](const Tensor& t, int64_t count) {
     return t.defined() ? empty(Shape{count} + t.shape(), t.dtype(), t.device()) : t;
@@ -107,9 +112,9 @@ void give_gradients(const Backward& b, const QuasiseparableValues& v, const Tens
 void check_quasiseparable(const QuasiseparableSizes& s, const QuasiseparableInputs& in,
                           const QuasiseparableOptions& options) {
   const auto fits = [&](const char* name, const Var& input, const Shape& shape) {
-    require(input.defined() && input.shape() == shape, kOp, name, " must be ", shape, ", got ", input);
-    require(is_floating(input.dtype()) && input.device() == s.device, kOp, name, " must be floating on ", s.device,
-            ", got ", input);
+    require(input.defined() && input.shape() == shape, kQuasiseparable, name, " must be ", shape, ", got ", input);
+    require(is_floating(input.dtype()) && input.device() == s.device, kQuasiseparable, name, " must be floating on ",
+            s.device, ", got ", input);
   };
   // One row serves the whole batch.
   const auto stream_fits = [&](const char* name, const Var& input, const Shape& token) {
@@ -118,11 +123,11 @@ void check_quasiseparable(const QuasiseparableSizes& s, const QuasiseparableInpu
   };
   const auto rows_fit = [&](const char* name, const Var& input) {
     stream_fits(name, input, {in.B_f.dim(2), in.B_f.dim(3)});
-    require(input.dtype() == s.dtype, kOp, name, " must be ", s.dtype, ", got ", input);
+    require(input.dtype() == s.dtype, kQuasiseparable, name, " must be ", s.dtype, ", got ", input);
   };
-  require(in.B_f.defined() && in.B_f.rank() == 4 && in.B_f.dim(2) > 0 && in.B_f.dim(3) > 0, kOp,
+  require(in.B_f.defined() && in.B_f.rank() == 4 && in.B_f.dim(2) > 0 && in.B_f.dim(3) > 0, kQuasiseparable,
           "B_f must be [B, L, G, N] with G and N positive, got ", in.B_f);
-  require(s.H % in.B_f.dim(2) == 0, kOp, "groups must divide the ", s.H, " heads, got B_f ", in.B_f);
+  require(s.H % in.B_f.dim(2) == 0, kQuasiseparable, "groups must divide the ", s.H, " heads, got B_f ", in.B_f);
   rows_fit("B_f", in.B_f);
   rows_fit("C_f", in.C_f);
   rows_fit("B_b", in.B_b);
@@ -135,29 +140,32 @@ void check_quasiseparable(const QuasiseparableSizes& s, const QuasiseparableInpu
   const Shape state{s.H, s.P, in.B_f.dim(3)};
   if (in.initial_f.defined()) fits("initial_f", in.initial_f, state);
   if (in.initial_b.defined()) fits("initial_b", in.initial_b, state);
-  require(options.Q > 0, kOp, "Q must be positive, got ", options.Q);
+  require(options.Q > 0, kQuasiseparable, "Q must be positive, got ", options.Q);
   if (options.runs)
-    require(options.runs->B() == s.B && options.runs->L() == s.L, kOp, "runs must be of ", s.B, " rows of ", s.L,
-            " tokens, got ", options.runs->B(), " of ", options.runs->L());
+    require(options.runs->B() == s.B && options.runs->L() == s.L, kQuasiseparable, "runs must be of ", s.B, " rows of ",
+            s.L, " tokens, got ", options.runs->B(), " of ", options.runs->L());
 }
 
 Var quasiseparable(const Var& x, const QuasiseparableInputs& in, const QuasiseparableOptions& options) {
-  require(x.defined() && x.rank() == 4 && is_floating(x.dtype()) && x.dim(2) > 0 && x.dim(3) > 0, kOp,
+  require(x.defined() && x.rank() == 4 && is_floating(x.dtype()) && x.dim(2) > 0 && x.dim(3) > 0, kQuasiseparable,
           "x must be floating [B, L, H, P] with H and P positive, got ", x);
   check_quasiseparable({x.dim(0), x.dim(1), x.dim(2), x.dim(3), x.dtype(), x.device()}, in, options);
   const std::vector<Var> inputs = listed(x, in);
   const Runs runs = options.runs.value_or(Runs::full(x.dim(0), x.dim(1)));
-  const int64_t Q = std::min({options.Q, longest_chunk(x.device(), x.dtype()), std::max<int64_t>(1, x.dim(1))});
-  std::array<Saved, kInputs> kept;
-  for (int i = 0; i < kInputs; ++i) kept[i] = Saved(inputs[i].value(), kNames[i]);
+  QuasiseparableCall call{
+      .kept = {},
+      .runs = runs,
+      .Q = std::min({options.Q, longest_chunk(x.device(), x.dtype()), std::max<int64_t>(1, x.dim(1))}),
+      .shift = options.shift};
+  for (int i = 0; i < QuasiseparableCall::kInputs; ++i)
+    call.kept[i] = Saved(inputs[i].value(), QuasiseparableCall::kNames[i]);
 
-  const QuasiseparableValues v = values_of(kept, runs, Q, options.shift);
+  const QuasiseparableValues v = call.values();
   const Tensor states = make_states(v, runs);
   const Tensor y = runs.is_full() ? empty(x.shape(), x.dtype(), x.device()) : zeros(x.shape(), x.dtype(), x.device());
   if (v.chunk_count() > 0) kQuasiseparableForward(x.device(), v, y, states, {});
-  return record(kOp, inputs, y, [kept, states = Saved(states, "states"), runs, Q, shift = options.shift](Backward& b) {
-    give_gradients(b, values_of(kept, runs, Q, shift), states, runs);
-  });
+  return record(kQuasiseparable, inputs, y,
+                [call, states = Saved(states, "states")](Backward& b) { give_gradients(b, call, states); });
 }
 
 }  // namespace matmix

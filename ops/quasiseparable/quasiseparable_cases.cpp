@@ -4,7 +4,7 @@
 namespace matmix {
 namespace {
 
-constexpr int64_t kB = 2, kL = 7, kH = 4, kP = 3, kG = 2, kN = 2;
+using namespace case_sizes;
 
 /// The inputs by name, in the order of the case's arguments.
 QuasiseparableInputs inputs_of(const std::vector<OpArgument>& arguments, const std::vector<Var>& in, bool shared) {
@@ -30,8 +30,8 @@ QuasiseparableInputs inputs_of(const std::vector<OpArgument>& arguments, const s
   return q;
 }
 
-OpCase case_of(const char* variant, std::vector<OpArgument> arguments, const QuasiseparableOptions& options,
-               bool shared = false) {
+OpCase quasiseparable_case(const char* variant, std::vector<OpArgument> arguments, const QuasiseparableOptions& options,
+                           bool shared = false) {
   return {"quasiseparable", variant, arguments,
           [=](const std::vector<Var>& in) {
             return std::vector{quasiseparable(in[0], inputs_of(arguments, in, shared), options)};
@@ -62,16 +62,16 @@ std::vector<OpCase> quasiseparable_cases() {
     if (a.shape.rank() > 1 && a.name != "x") a.shape[0] = 1;
 
   const Runs packed = Runs::of(kB, kL, {{0, 0, 4}, {0, 4, 2}, {1, 1, 5}});
-  return {case_of("", full, {.Q = 3}),
-          case_of("one chunk", full, {}),
-          case_of("no shift", full, {.shift = false, .Q = 3}),
-          case_of("no bias, decay and diagonal", plain, {.Q = 2}),
-          case_of("shared B and C", bare, {.Q = 3}, true),
-          case_of("initial states", states, {.Q = 3}),
-          case_of("initial states, no shift, one chunk", states, {.shift = false}),
-          case_of("runs", states, {.Q = 3, .runs = packed}),
-          case_of("runs, no shift", full, {.shift = false, .Q = 3, .runs = packed}),
-          case_of("streams of one row", tables, {.Q = 3})};
+  return {quasiseparable_case("", full, {.Q = 3}),
+          quasiseparable_case("one chunk", full, {}),
+          quasiseparable_case("no shift", full, {.shift = false, .Q = 3}),
+          quasiseparable_case("no bias, decay and diagonal", plain, {.Q = 2}),
+          quasiseparable_case("shared B and C", bare, {.Q = 3}, true),
+          quasiseparable_case("initial states", states, {.Q = 3}),
+          quasiseparable_case("initial states, no shift, one chunk", states, {.shift = false}),
+          quasiseparable_case("runs", states, {.Q = 3, .runs = packed}),
+          quasiseparable_case("runs, no shift", full, {.shift = false, .Q = 3, .runs = packed}),
+          quasiseparable_case("streams of one row", tables, {.Q = 3})};
 }
 
 }  // namespace matmix

@@ -8,9 +8,8 @@ namespace quasi {
 namespace {
 
 /// 1. Step sizes and decays of every chunk. Their sums run in double.
-template <class T>
-void sum_steps(const Problem<T>& p, const Chunk& c, int64_t h, int direction) {
-  using A = Accumulator<T>;
+template <class A>
+void sum_steps(const Problem<A>& p, const Chunk& c, int64_t h, int direction) {
   Steps<A> s = p.steps_of(c, h, direction);
   const View<A> raw(p.v.dt[direction]);
   const A bias = p.v.dt_bias.defined() ? p.v.dt_bias.template data<A>()[h] : A(0);
@@ -35,8 +34,8 @@ void sum_steps(const Problem<T>& p, const Chunk& c, int64_t h, int direction) {
   for (int64_t j = 0; j < c.length; ++j) s.leave[j] = decay(s.leave[j]);
 }
 
-template <class T>
-void chunk_sums(const Problem<T>& p) {
+template <class A>
+void chunk_sums(const Problem<A>& p) {
   parallel_for(p.chunks.count * p.H, p.chunks.count * p.H * p.v.Q * 64, [&](int64_t i) {
     for (const int direction : p.directions()) sum_steps(p, p.chunks.at(i / p.H), i % p.H, direction);
   });
@@ -44,9 +43,8 @@ void chunk_sums(const Problem<T>& p) {
 
 /// 2. What each chunk adds to the states that leave it: sum_j leave_j dt_j B_j x_j'. Adjoint: what its rows add to the
 /// gradient of the states that entered it: sum_i enter_i C_i dy_i'.
-template <class T>
-void local_states(const Problem<T>& p, const Tensor& x, bool adjoint, const Tensor& states) {
-  using A = Accumulator<T>;
+template <class A>
+void local_states(const Problem<A>& p, const Tensor& x, bool adjoint, const Tensor& states) {
   p.for_tiles([&](const Chunk& c, int64_t g) {
     Scratch<A>& s = Scratch<A>::of_thread();
     s.tile.load(p, c, g);
@@ -65,10 +63,9 @@ void local_states(const Problem<T>& p, const Tensor& x, bool adjoint, const Tens
 
 /// 3. Each chunk's own part becomes what enters it from the chunks walked before; the first of a run gets `entering`,
 /// and what leaves the run goes to `leaving`. Adjoint: the gradient of what leaves a chunk, walked the other way.
-template <class T>
-void pass_states(const Problem<T>& p, const Tensor& states, bool adjoint, const std::array<Tensor, 2>& entering,
+template <class A>
+void pass_states(const Problem<A>& p, const Tensor& states, bool adjoint, const std::array<Tensor, 2>& entering,
                  const std::array<Tensor, 2>& leaving) {
-  using A = Accumulator<T>;
   const int64_t N = p.N, P = p.P, directions = p.v.directions();
   parallel_for(p.chunks.count * p.H * directions, p.chunks.count * p.H * p.width() * P, [&](int64_t task) {
     const Chunk c = p.chunks.at(task / (directions * p.H));
@@ -93,9 +90,8 @@ void pass_states(const Problem<T>& p, const Tensor& states, bool adjoint, const 
 }
 
 /// 4. y = W x + [enter o C] states.
-template <class T>
-void outputs(const Problem<T>& p, const Tensor& states, const Tensor& y) {
-  using A = Accumulator<T>;
+template <class A>
+void outputs(const Problem<A>& p, const Tensor& states, const Tensor& y) {
   p.for_tiles([&](const Chunk& c, int64_t g) {
     Scratch<A>& s = Scratch<A>::of_thread();
     s.tile.load(p, c, g);
@@ -111,17 +107,17 @@ void outputs(const Problem<T>& p, const Tensor& states, const Tensor& y) {
             p, s.tile.C, [&](int direction) { return p.steps_of(c, h, direction).enter; }, s.scaled);
         multiply_matrices(s.scaled, p.state(states, c, h), s.y, 1);
       }
-      store(p, s.y, c, h, y);
+      store(s.y, c, h, y);
     }
   });
 }
 
 /// 5. Everything that x, dy, the states and their adjoints determine inside one chunk.
-template <class T>
-void gradients(const Problem<T>& p, const Tensor& dy, const Tensor& states, const Tensor& adjoint_states,
+template <class A>
+void gradients(const Problem<A>& p, const Tensor& dy, const Tensor& states, const Tensor& adjoint_states,
                const QuasiseparableGradients& to) {
   p.for_tiles([&](const Chunk& c, int64_t g) {
-    GradientTile<T> tile(p, c, g, to);
+    GradientTile<A> tile(p, c, g, to);
     for (int64_t h = g * p.heads; h < (g + 1) * p.heads; ++h) tile.add_head(h, dy, states, adjoint_states);
     tile.finish();
   });
@@ -132,9 +128,9 @@ void gradients(const Problem<T>& p, const Tensor& dy, const Tensor& states, cons
 
 void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states,
                             const std::array<Tensor, 2>& final_states) {
-  dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() {
+  dispatch_wide(v.x.dtype(), [&]<class A>() {
     using namespace quasi;
-    const Problem<T> p{v};
+    const Problem<A> p{v};
     chunk_sums(p);
     if (states.defined()) {
       local_states(p, v.x, false, states);
@@ -146,9 +142,9 @@ void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, cons
 
 void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<Tensor, 2>& dfinal,
                              const Tensor& states, const QuasiseparableGradients& to) {
-  dispatch_float(v.x.dtype(), "quasiseparable", [&]<class T>() {
+  dispatch_wide(v.x.dtype(), [&]<class A>() {
     using namespace quasi;
-    const Problem<T> p{v};
+    const Problem<A> p{v};
     chunk_sums(p);
     Tensor adjoint_states;
     if (states.defined()) {

@@ -12,8 +12,8 @@ struct StepGradients {
   explicit StepGradients(int64_t length) : direct(Vector<A>::Zero(length)), log_decay(Vector<A>::Zero(length)) {}
 
   /// From K_ij = dW_ij G_ij decay_ij inside the chunk:  direct_j = sum_i K_ij;  the log decay of k receives K_ij dt_j
-  /// of all j before k and all rows i that read k or later. Rows are added from the far end, so each such rectangle is
-  /// a sum of its own terms and never a difference.
+  /// of all j before k and all rows i that read k or later. TokenRows are added from the far end, so each such
+  /// rectangle is a sum of its own terms and never a difference.
   void add_intra(const Matrix<A>& K, int direction, const VectorMap<A>& dt, int64_t shift) {
     const Walk walk{direction, K.rows()};
     for (int64_t k = walk.length - 1; k >= 0; --k) {
@@ -43,12 +43,10 @@ struct StepGradients {
 };
 
 /// The gradients of one tile: start, add_head for each head of the group, finish.
-template <class T>
+template <class A>
 class GradientTile {
-  using A = Accumulator<T>;
-
  public:
-  GradientTile(const Problem<T>& p, const Chunk& c, int64_t g, const QuasiseparableGradients& to)
+  GradientTile(const Problem<A>& p, const Chunk& c, int64_t g, const QuasiseparableGradients& to)
       : p_(p), c_(c), g_(g), to_(to), s_(Scratch<A>::of_thread()) {
     s_.tile.load(p, c, g);
     s_.tile.multiply_products(p);
@@ -65,7 +63,7 @@ class GradientTile {
     StepGradients<A> steps[2] = {StepGradients<A>(c_.length), StepGradients<A>(c_.length)};
     intra(h, steps);
     if (states.defined()) inter(h, p_.state(states, c_, h), p_.state(adjoint_states, c_, h), steps);
-    store(p_, s_.dx, c_, h, to_.dx);
+    store(s_.dx, c_, h, to_.dx);
     store_steps(h, steps);
   }
 
@@ -143,18 +141,18 @@ class GradientTile {
   }
 
   void store_group(int direction) {
-    const View<T> dB(to_.dB[direction]), dC(to_.dC[direction]);
+    const TokenRows dB(to_.dB[direction]), dC(to_.dC[direction]);
     const auto from_B = p_.columns(s_.dB, direction), from_C = p_.columns(s_.dC, direction);
     for (int64_t i = 0; i < c_.length; ++i) {
-      copy_row(&from_B(i, 0), p_.N, dB.at(c_.row, c_.start + i, g_));
+      dB.write(c_.row, c_.start + i, g_, &from_B(i, 0));
       const int64_t read = c_.token_read(direction, i, p_.v.shift);
-      if (read >= 0) copy_row(&from_C(i, 0), p_.N, dC.at(c_.row, read, g_));
+      if (read >= 0) dC.write(c_.row, read, g_, &from_C(i, 0));
     }
     const int64_t unread = p_.v.shift ? c_.last_token(direction) : -1;
-    if (unread >= 0) std::fill_n(dC.at(c_.row, unread, g_), p_.N, T(0));
+    if (unread >= 0) dC.write(c_.row, unread, g_, Vector<A>::Zero(p_.N).eval().data());
   }
 
-  const Problem<T>& p_;
+  const Problem<A>& p_;
   const Chunk c_;
   const int64_t g_;
   const QuasiseparableGradients& to_;

@@ -31,11 +31,11 @@ Tensor pair_table(const Runs& runs, Device device, F holds) {
 }
 
 /// The inputs spread out by head, in the accumulator's dtype, 0 at padding.
-class Twin {
+class QuasiseparableTwin {
  public:
-  Twin(const QuasiseparableInputs& in, const QuasiseparableOptions& options)
+  QuasiseparableTwin(const QuasiseparableInputs& in, const QuasiseparableOptions& options)
       : in_(in), shift_(options.shift), runs_(check(in, options)), dtype_(in.B_f.dtype()) {
-    wide_ = dtype_ == DType::F64 ? DType::F64 : DType::F32;
+    wide_ = accumulator(dtype_);
     zero_ = zeros({1}, wide_, in.B_f.device());
     is_token_ = token_table(runs_, in.B_f.device(), [](int64_t, int64_t) { return true; });
   }
@@ -144,11 +144,11 @@ class Twin {
 }  // namespace
 
 Var quasiseparable_matrix(const QuasiseparableInputs& in, const QuasiseparableOptions& options) {
-  return Twin(in, options).matrix();
+  return QuasiseparableTwin(in, options).matrix();
 }
 
 Var quasiseparable_offset(const QuasiseparableInputs& in, const QuasiseparableOptions& options) {
-  return Twin(in, options).offset();
+  return QuasiseparableTwin(in, options).offset();
 }
 
 }  // namespace matmix

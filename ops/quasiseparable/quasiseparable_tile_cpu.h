@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <span>
 
 #include "ops/elementwise/vector_math.h"
@@ -9,6 +10,7 @@
 #include "ops/quasiseparable/quasiseparable_kernels.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"
+#include "tensor/wide.h"
 
 // What the CPU stages share: one chunk of tokens, its step sizes, and the small matrices of a tile, which is one chunk
 // and one group of heads. Row i of a direction reads what its C row reads: the token i, or with shift the one walked
@@ -27,19 +29,43 @@ template <class A>
 using VectorMap = Eigen::Map<Vector<A>>;
 
 /// Element [b, l, h], or row [b, l, h, :], of a tensor.
-template <class T>
+template <class A>
 struct View {
-  T* data;
+  A* data;
   int64_t b, l, h;
 
-  explicit View(const Tensor& t) : data(t.data<T>()), b(t.stride(0)), l(t.stride(1)), h(t.stride(2)) {}
-  T* at(int64_t row, int64_t token, int64_t head) const { return data + row * b + token * l + head * h; }
+  explicit View(const Tensor& t) : data(t.data<A>()), b(t.stride(0)), l(t.stride(1)), h(t.stride(2)) {}
+  A* at(int64_t row, int64_t token, int64_t head) const { return data + row * b + token * l + head * h; }
 };
 
-template <class From, class To>
-void copy_row(const From* from, int64_t width, To* to) {
-  for (int64_t k = 0; k < width; ++k) to[k] = static_cast<To>(from[k]);
-}
+/// The rows [b, l, h, :] of a tensor of any floating dtype, read and written as its accumulator.
+class TokenRows {
+ public:
+  explicit TokenRows(const Tensor& t)
+      : dtype_(t.dtype()),
+        data_(static_cast<std::byte*>(t.raw())),
+        size_(static_cast<int64_t>(size_of(dtype_))),
+        b_(t.stride(0)),
+        l_(t.stride(1)),
+        h_(t.stride(2)),
+        width_(t.dim(3)) {}
+
+  void read(int64_t row, int64_t token, int64_t head, void* to) const {
+    widen(dtype_, at(row, token, head), 1, width_, to);
+  }
+  void write(int64_t row, int64_t token, int64_t head, const void* from) const {
+    narrow(dtype_, from, width_, at(row, token, head), 1);
+  }
+
+ private:
+  void* at(int64_t row, int64_t token, int64_t head) const {
+    return data_ + (row * b_ + token * l_ + head * h_) * size_;
+  }
+
+  DType dtype_;
+  std::byte* data_;
+  int64_t size_, b_, l_, h_, width_;
+};
 
 /// The positions of a chunk in the order in which a direction walks them.
 struct Walk {
@@ -60,9 +86,8 @@ struct Steps {
 };
 
 /// A call: the inputs, their sizes and the steps of all chunks.
-template <class T>
+template <class A>
 struct Problem {
-  using A = Accumulator<T>;
   const QuasiseparableValues& v;
   int64_t L = v.x.dim(1), H = v.x.dim(2), P = v.x.dim(3), G = v.B[v.first_direction].dim(2),
           N = v.B[v.first_direction].dim(3);
@@ -118,23 +143,21 @@ struct GroupTile {
   Matrix<A> G;            ///< C_i . B_j of the direction that (i, j) belongs to, 0 if there is none
   Vector<A> diagonal[2];  ///< C_i . B_i, which belongs to both
 
-  template <class T>
-  void load(const Problem<T>& p, const Chunk& c, int64_t g) {
+  void load(const Problem<A>& p, const Chunk& c, int64_t g) {
     B.resize(c.length, p.width());
     C.setZero(c.length, p.width());
     for (const int direction : p.directions()) {
       auto to_B = p.columns(B, direction), to_C = p.columns(C, direction);
-      const View<T> from_B(p.v.B[direction]), from_C(p.v.C[direction]);
+      const TokenRows from_B(p.v.B[direction]), from_C(p.v.C[direction]);
       for (int64_t i = 0; i < c.length; ++i) {
-        copy_row(from_B.at(c.row, c.start + i, g), p.N, &to_B(i, 0));
+        from_B.read(c.row, c.start + i, g, &to_B(i, 0));
         const int64_t read = c.token_read(direction, i, p.v.shift);
-        if (read >= 0) copy_row(from_C.at(c.row, read, g), p.N, &to_C(i, 0));
+        if (read >= 0) from_C.read(c.row, read, g, &to_C(i, 0));
       }
     }
   }
 
-  template <class T>
-  void multiply_products(const Problem<T>& p) {
+  void multiply_products(const Problem<A>& p) {
     Matrix<A> products(B.rows(), B.rows());
     G.setZero(B.rows(), B.rows());
     for (const int direction : p.directions()) {
@@ -162,7 +185,8 @@ struct Decays {
     carried.resize(length);
   }
 
-  /// The triangle of one direction. Rows in the order of the walk: each adds one step to the decays of those before it.
+  /// The triangle of one direction. TokenRows in the order of the walk: each adds one step to the decays of those
+  /// before it.
   void fill(int direction, const Steps<A>& s, int64_t shift) {
     const Walk walk{direction, step.size()};
     for (int64_t j = 0; j < walk.length; ++j) step[j] = decay(s.log_decay[j]);
@@ -196,34 +220,34 @@ struct Scratch {
   }
 };
 
-/// Rows [length, P] of one chunk and head.
-template <class T>
-void load(const Problem<T>& p, const Tensor& from, const Chunk& c, int64_t h, Matrix<Accumulator<T>>& to) {
-  const View<T> rows(from);
+/// TokenRows [length, P] of one chunk and head.
+template <class A>
+void load(const Problem<A>& p, const Tensor& from, const Chunk& c, int64_t h, Matrix<A>& to) {
+  const TokenRows rows(from);
   to.resize(c.length, p.P);
-  for (int64_t i = 0; i < c.length; ++i) copy_row(rows.at(c.row, c.start + i, h), p.P, &to(i, 0));
+  for (int64_t i = 0; i < c.length; ++i) rows.read(c.row, c.start + i, h, &to(i, 0));
 }
-template <class T>
-void store(const Problem<T>& p, const Matrix<Accumulator<T>>& from, const Chunk& c, int64_t h, const Tensor& to) {
-  const View<T> rows(to);
-  for (int64_t i = 0; i < c.length; ++i) copy_row(&from(i, 0), p.P, rows.at(c.row, c.start + i, h));
+template <class A>
+void store(const Matrix<A>& from, const Chunk& c, int64_t h, const Tensor& to) {
+  const TokenRows rows(to);
+  for (int64_t i = 0; i < c.length; ++i) rows.write(c.row, c.start + i, h, &from(i, 0));
 }
 
 /// Each direction's columns of m, its rows scaled by factors(direction).
-template <class T, class F>
-void scale_rows(const Problem<T>& p, Matrix<Accumulator<T>>& m, F factors, Matrix<Accumulator<T>>& scaled) {
+template <class A, class F>
+void scale_rows(const Problem<A>& p, Matrix<A>& m, F factors, Matrix<A>& scaled) {
   scaled.resize(m.rows(), m.cols());
   for (const int direction : p.directions())
     p.columns(scaled, direction) = factors(direction).asDiagonal() * p.columns(m, direction);
 }
 
 /// W of one head: decays o G off the diagonal, delta (and without shift every direction) on it.
-template <class T>
-void fill_matrix(const Problem<T>& p, const Chunk& c, int64_t h, Scratch<Accumulator<T>>& s) {
+template <class A>
+void fill_matrix(const Problem<A>& p, const Chunk& c, int64_t h, Scratch<A>& s) {
   for (const int direction : p.directions()) s.decays.fill(direction, p.steps_of(c, h, direction), p.v.shift);
   s.W = s.decays.scaled.cwiseProduct(s.tile.G);
   if (p.v.delta.defined()) {
-    const View<Accumulator<T>> delta(p.v.delta);
+    const View<A> delta(p.v.delta);
     for (int64_t i = 0; i < c.length; ++i) s.W(i, i) = *delta.at(c.row, c.start + i, h);
   }
   if (p.v.shift) return;

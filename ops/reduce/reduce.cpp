@@ -59,9 +59,6 @@ Tensor scaled(const Tensor& x, double scale) {
   return y;
 }
 
-/// What sums of x are carried in.
-DType wide(const Var& x) { return x.dtype() == DType::F64 ? DType::F64 : DType::F32; }
-
 /// dy as the contiguous [R] that kernels take.
 Tensor flat(const Tensor& dy) { return contiguous(dy).reshape({dy.numel()}); }
 
@@ -79,7 +76,7 @@ Var mean(const Var& x, const std::vector<int>& axes, bool keep_dims) {
   const Reduced r("mean", x, axes, keep_dims);
   check_not_empty("mean", r, x);
   const double scale = 1.0 / static_cast<double>(r.n);
-  const Tensor total = empty(r.result, wide(x), x.device());
+  const Tensor total = empty(r.result, accumulator(x.dtype()), x.device());
   reduce_into(total.reshape(r.with_ones), x.value());
   return record("mean", {x}, cast(scaled(total, scale), x.dtype()), [r, scale, shape = x.shape()](Backward& b) {
     b.give(0, scaled(b.dy(), scale).reshape(r.with_ones).expand(shape));
@@ -102,7 +99,7 @@ Var logsumexp(const Var& x, const std::vector<int>& axes, bool keep_dims) {
   const Reduced r("logsumexp", x, axes, keep_dims);
   check_not_empty("logsumexp", r, x);
   const Tensor rows = r.rows(x.value());
-  const Tensor y = empty(r.result, wide(x), x.device());
+  const Tensor y = empty(r.result, accumulator(x.dtype()), x.device());
   if (y.numel() > 0) kLogsumexpForward(x.device(), rows, y.reshape({-1}));
   return record("logsumexp", {x}, cast(y, x.dtype()),
                 [r, shape = x.shape(), rows = Saved(rows, "x"), y = Saved(y, "y")](Backward& b) {

@@ -3,18 +3,12 @@
 #include "autograd/node.h"
 #include "ops/layout/layout.h"
 #include "ops/softmax/softmax_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
-
-/// x [..., n] as the rows [R, n] that kernels take; a copy only where the strides ask for one.
-Tensor rows_of(const Tensor& x) {
-  const int64_t n = x.dim(-1);
-  const Shape shape{x.numel() / n, n};
-  return (x.has_dense_rows() && x.can_view_as(shape) ? x : contiguous(x)).reshape(shape);
-}
 
 /// Where a kernel writes dx, in the shape of x.
 Tensor room_for(const Backward& b, const Tensor& dy) {
@@ -25,23 +19,23 @@ Tensor room_for(const Backward& b, const Tensor& dy) {
 
 Var softmax_of_rows(const Var& x) {
   const Tensor y = empty_like(x.value());
-  if (x.numel() > 0) kSoftmaxForward(x.device(), rows_of(x.value()), rows_of(y));
+  if (x.numel() > 0) kSoftmaxForward(x.device(), as_rows(x.value()), as_rows(y));
   return record("softmax", {x}, y, [y = Saved(y, "y")](Backward& b) {
     const Tensor dx = room_for(b, b.dy());
-    if (dx.numel() > 0) kSoftmaxBackward(dx.device(), rows_of(y), rows_of(b.dy()), rows_of(dx));
+    if (dx.numel() > 0) kSoftmaxBackward(dx.device(), as_rows(y), as_rows(b.dy()), as_rows(dx));
     b.give(0, dx);
   });
 }
 
 Var log_softmax_of_rows(const Var& x) {
   const Tensor y = empty_like(x.value());
-  const DType sums = x.dtype() == DType::F64 ? DType::F64 : DType::F32;
+  const DType sums = accumulator(x.dtype());
   const Tensor stats = empty({2, x.numel() > 0 ? x.numel() / x.dim(-1) : 0}, sums, x.device());
-  if (x.numel() > 0) kLogSoftmaxForward(x.device(), rows_of(x.value()), rows_of(y), stats);
+  if (x.numel() > 0) kLogSoftmaxForward(x.device(), as_rows(x.value()), as_rows(y), stats);
   return record("log_softmax", {x}, y,
                 [x = Saved(x.value(), "x"), stats = Saved(stats, "row statistics")](Backward& b) {
                   const Tensor dx = room_for(b, b.dy());
-                  if (dx.numel() > 0) kLogSoftmaxBackward(dx.device(), rows_of(x), stats, rows_of(b.dy()), rows_of(dx));
+                  if (dx.numel() > 0) kLogSoftmaxBackward(dx.device(), as_rows(x), stats, as_rows(b.dy()), as_rows(dx));
                   b.give(0, dx);
                 });
 }

@@ -8,37 +8,37 @@
 #include "ops/layout/layout.h"
 #include "ops/ssd/ssd_check.h"
 #include "ops/ssd/ssd_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
 
-constexpr const char* kOp = "ssd";
-
-/// The inputs in the order of the history.
-enum Input { kX, kDt, kDtBias, kALog, kAIm, kB, kC, kDelta, kInitial, kInputs };
-constexpr std::array<const char*, kInputs> kNames{"x", "dt", "dt_bias", "A_log", "A_im", "B", "C", "delta", "initial"};
+constexpr const char* kSsd = "ssd";
 
 std::vector<Var> listed(const Var& x, const SsdInputs& in) {
   return {x, in.dt, in.dt_bias, in.A_log, in.A_im, in.B, in.C, in.delta, in.initial};
 }
 
-DType wide(const Tensor& x) { return x.dtype() == DType::F64 ? DType::F64 : DType::F32; }
-Tensor dense_rows(const Tensor& x) { return x.has_dense_rows() ? x : contiguous(x); }
 bool is_one_number_a_head(const Tensor& A_log) { return !A_log.defined() || A_log.rank() == 1; }
 
-using Kept = std::array<Saved, kInputs>;
-
 /// A call: what was kept of it, and how it walks.
-struct Scan {
-  Kept kept;
+struct SsdCall {
+  /// In the order of the history.
+  enum Input { kX, kDt, kDtBias, kALog, kAIm, kB, kC, kDelta, kInitial, kInputs };
+  static constexpr std::array<const char*, kInputs> kNames{"x", "dt", "dt_bias", "A_log",  "A_im",
+                                                           "B", "C",  "delta",   "initial"};
+
+  std::array<Saved, kInputs> kept;
   Runs runs;
   int64_t Q;
   int direction;
 
   const Tensor& at(int input) const { return kept[input]; }
-  Tensor master(int input) const { return at(input).defined() ? contiguous(cast(at(input), wide(at(kX)))) : Tensor(); }
+  Tensor master(int input) const {
+    return at(input).defined() ? contiguous(cast(at(input), accumulator(at(kX).dtype()))) : Tensor();
+  }
   bool one_number_a_head() const { return is_one_number_a_head(at(kALog)); }
   int64_t run_count() const { return static_cast<int64_t>(runs.all().size()); }
 
@@ -47,12 +47,9 @@ struct Scan {
     const Tensor x = dense_rows(at(kX));
     const auto by_token = [&](int input) {
       const Tensor& t = at(input);
-      return t.defined() ? cast(t, wide(x)).expand({x.dim(0), x.dim(1), x.dim(2)}) : t;
+      return t.defined() ? cast(t, accumulator(x.dtype())).expand({x.dim(0), x.dim(1), x.dim(2)}) : t;
     };
-    const auto rows = [&](int input) {
-      const Tensor t = dense_rows(at(input));
-      return t.expand({x.dim(0), x.dim(1), t.dim(2), t.dim(3)});
-    };
+    const auto rows = [&](int input) { return over_batch(at(input), x.dim(0)); };
     SsdValues s{.v = {}, .A_log = {}, .A_im = master(kAIm)};
     s.v.x = x;
     s.v.B[direction] = rows(kB);
@@ -86,7 +83,8 @@ Tensor parts_of(int64_t count, const Tensor& t) {
   return t.defined() ? empty(Shape{count} + t.shape(), t.dtype(), t.device()) : t;
 }
 
-void give_gradients(const Backward& b, const Scan& scan, const Tensor& states) {
+void give_gradients(const Backward& b, const SsdCall& scan, const Tensor& states) {
+  using enum SsdCall::Input;
   const SsdValues s = scan.values();
   const int d = scan.direction;
   const int64_t chunks = s.v.chunk_count();
@@ -129,8 +127,8 @@ Var state_or_zeros(const Var& state, const Shape& shape, DType dtype, Device dev
 
 void check_ssd(const SsdSizes& s, const SsdInputs& in) {
   const auto fits = [&](const char* name, const Var& input, const Shape& shape) {
-    require(input.defined() && input.shape() == shape, kOp, name, " must be ", shape, ", got ", input);
-    require(is_floating(input.dtype()) && input.device() == s.device, kOp, name, " must be floating on ", s.device,
+    require(input.defined() && input.shape() == shape, kSsd, name, " must be ", shape, ", got ", input);
+    require(is_floating(input.dtype()) && input.device() == s.device, kSsd, name, " must be floating on ", s.device,
             ", got ", input);
   };
   const Shape token = s.tokens;
@@ -141,19 +139,19 @@ void check_ssd(const SsdSizes& s, const SsdInputs& in) {
     fits(name, input, shape);
   };
   const int rank = token.rank() + 2;
-  require(in.B.defined() && in.B.rank() == rank && in.B.dim(-2) > 0 && in.B.dim(-1) > 0, kOp, "B must be [",
+  require(in.B.defined() && in.B.rank() == rank && in.B.dim(-2) > 0 && in.B.dim(-1) > 0, kSsd, "B must be [",
           rank == 4 ? "B, L" : "B", ", G, N] with G and N positive, got ", in.B);
   const int64_t G = in.B.dim(-2), N = in.B.dim(-1);
-  require(s.H % G == 0, kOp, "groups must divide the ", s.H, " heads, got B ", in.B);
+  require(s.H % G == 0, kSsd, "groups must divide the ", s.H, " heads, got B ", in.B);
   for (const auto& [name, rows] : {std::pair{"B", &in.B}, std::pair{"C", &in.C}}) {
     stream_fits(name, *rows, {G, N});
-    require(rows->dtype() == s.dtype, kOp, name, " must be ", s.dtype, ", got ", *rows);
+    require(rows->dtype() == s.dtype, kSsd, name, " must be ", s.dtype, ", got ", *rows);
   }
   stream_fits("dt", in.dt, {s.H});
   if (in.delta.defined()) stream_fits("delta", in.delta, {s.H});
   if (in.dt_bias.defined()) fits("dt_bias", in.dt_bias, {s.H});
   if (in.A_im.defined()) {
-    require(N % 2 == 0, kOp, "N must be even where A is complex, got ", N);
+    require(N % 2 == 0, kSsd, "N must be even where A is complex, got ", N);
     fits("A_im", in.A_im, {s.H, N / 2});
     fits("A_log", in.A_log, {s.H, N / 2});
   } else if (in.A_log.defined()) {
@@ -164,28 +162,28 @@ void check_ssd(const SsdSizes& s, const SsdInputs& in) {
 }
 
 SsdResult ssd(const Var& x, const SsdInputs& in, const SsdOptions& options) {
-  require(x.defined() && x.rank() == 4 && is_floating(x.dtype()) && x.dim(2) > 0 && x.dim(3) > 0, kOp,
+  require(x.defined() && x.rank() == 4 && is_floating(x.dtype()) && x.dim(2) > 0 && x.dim(3) > 0, kSsd,
           "x must be floating [B, L, H, P] with H and P positive, got ", x);
   const int64_t B = x.dim(0), L = x.dim(1), H = x.dim(2), P = x.dim(3);
-  require(options.Q > 0, kOp, "Q must be positive, got ", options.Q);
+  require(options.Q > 0, kSsd, "Q must be positive, got ", options.Q);
   const Runs runs = options.runs.value_or(Runs::full(B, L));
-  require(runs.B() == B && runs.L() == L, kOp, "runs must be of ", B, " rows of ", L, " tokens, got ", runs.B(), " of ",
-          runs.L());
+  require(runs.B() == B && runs.L() == L, kSsd, "runs must be of ", B, " rows of ", L, " tokens, got ", runs.B(),
+          " of ", runs.L());
   const int64_t run_count = runs.is_full() ? B : static_cast<int64_t>(runs.all().size());
   check_ssd({{B, L}, H, P, run_count, x.dtype(), x.device()}, in);
 
   const int64_t N = in.B.dim(3);
-  const DType carried = wide(x.value());
+  const DType carried = accumulator(x.dtype());
   if (L == 0) return {x, expand(state_or_zeros(in.initial, {H, P, N}, carried, x.device()), {B, H, P, N})};
 
   const int64_t longest =
       is_one_number_a_head(in.A_log.value()) ? longest_chunk(x.device(), x.dtype()) : longest_ssd_chunk(x.device());
-  Scan scan{.kept = {},
-            .runs = runs,
-            .Q = std::min({options.Q, longest, std::max<int64_t>(1, L)}),
-            .direction = options.reverse ? 1 : 0};
+  SsdCall scan{.kept = {},
+               .runs = runs,
+               .Q = std::min({options.Q, longest, std::max<int64_t>(1, L)}),
+               .direction = options.reverse ? 1 : 0};
   const std::vector<Var> inputs = listed(x, in);
-  for (int i = 0; i < kInputs; ++i) scan.kept[i] = Saved(inputs[i].value(), kNames[i]);
+  for (int i = 0; i < SsdCall::kInputs; ++i) scan.kept[i] = Saved(inputs[i].value(), SsdCall::kNames[i]);
 
   const SsdValues s = scan.values();
   const int64_t chunks = s.v.chunk_count();
@@ -199,7 +197,7 @@ SsdResult ssd(const Var& x, const SsdInputs& in, const SsdOptions& options) {
       kSsdForward(x.device(), s, y, states, final_state);
   }
   const std::vector<Var> results =
-      record(kOp, inputs, std::vector<Tensor>{y, final_state},
+      record(kSsd, inputs, std::vector<Tensor>{y, final_state},
              [scan, states = Saved(states, "states")](Backward& b) { give_gradients(b, scan, states); });
   return {results[0], results[1]};
 }

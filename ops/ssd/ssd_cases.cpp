@@ -5,7 +5,7 @@
 namespace matmix {
 namespace {
 
-constexpr int64_t kB = 2, kL = 7, kH = 4, kP = 3, kG = 2, kN = 4;
+using namespace case_sizes;
 
 /// The inputs by name, in the order of the case's arguments.
 SsdInputs inputs_of(const std::vector<OpArgument>& arguments, const std::vector<Var>& in) {
@@ -19,7 +19,7 @@ SsdInputs inputs_of(const std::vector<OpArgument>& arguments, const std::vector<
   return s;
 }
 
-OpCase case_of(const std::string& variant, std::vector<OpArgument> arguments, const SsdOptions& options) {
+OpCase ssd_case(const std::string& variant, std::vector<OpArgument> arguments, const SsdOptions& options) {
   return {"ssd", variant, arguments,
           [=](const std::vector<Var>& in) {
             const SsdResult result = ssd(in[0], inputs_of(arguments, in), options);
@@ -42,7 +42,7 @@ std::vector<OpCase> ssd_cases() {
       diagonal{{"A_log", {kH, kN}, -1, 1, kAny, true}},
       complex{{"A_log", {kH, kN / 2}, -1, 1, kAny, true}, {"A_im", {kH, kN / 2}, -2, 2, kAny, true}};
 
-  std::vector<OpCase> cases{case_of("no bias, decay and diagonal", bare, {.Q = 2})};
+  std::vector<OpCase> cases{ssd_case("no bias, decay and diagonal", bare, {.Q = 2})};
   for (const auto& [name, A] :
        {std::pair<std::string, std::vector<OpArgument>>{"scalar", one}, {"diagonal", diagonal}, {"complex", complex}}) {
     std::vector<OpArgument> plain = bare;
@@ -56,12 +56,12 @@ std::vector<OpCase> ssd_cases() {
     std::vector<OpArgument> tables = full;  // streams that do not depend on the data
     for (OpArgument& a : tables)
       if (a.name != "x" && a.shape.rank() > 2 && a.shape[0] == kB) a.shape[0] = 1;
-    cases.push_back(case_of(name, full, {.Q = 3}));
-    cases.push_back(case_of(name + ", one chunk", plain, {}));
-    cases.push_back(case_of(name + ", reverse", full, {.reverse = true, .Q = 3}));
-    cases.push_back(case_of(name + ", runs", by_run, {.Q = 3, .runs = packed}));
-    cases.push_back(case_of(name + ", reverse, runs", plain, {.reverse = true, .Q = 3, .runs = packed}));
-    cases.push_back(case_of(name + ", streams of one row", tables, {.Q = 3}));
+    cases.push_back(ssd_case(name, full, {.Q = 3}));
+    cases.push_back(ssd_case(name + ", one chunk", plain, {}));
+    cases.push_back(ssd_case(name + ", reverse", full, {.reverse = true, .Q = 3}));
+    cases.push_back(ssd_case(name + ", runs", by_run, {.Q = 3, .runs = packed}));
+    cases.push_back(ssd_case(name + ", reverse, runs", plain, {.reverse = true, .Q = 3, .runs = packed}));
+    cases.push_back(ssd_case(name + ", streams of one row", tables, {.Q = 3}));
   }
   return cases;
 }

@@ -8,9 +8,9 @@ namespace ssd {
 namespace {
 
 using quasi::Chunk;
-using quasi::copy_row;
 using quasi::Matrix;
 using quasi::MatrixMap;
+using quasi::TokenRows;
 using quasi::Vector;
 using quasi::View;
 using quasi::Walk;
@@ -25,9 +25,8 @@ struct Rows {
   Matrix<A> states;  ///< [length + 1, P N]: before the first token, and after each
 };
 
-template <class T>
+template <class A>
 struct Problem {
-  using A = Accumulator<T>;
   const SsdValues& s;
   const QuasiseparableValues& v = s.v;
   int direction = s.direction();
@@ -57,15 +56,15 @@ struct Problem {
   }
 
   void load(const Chunk& c, int64_t h, const Tensor& dy, Rows<A>& to) const {
-    const auto rows = [&](const Tensor& t, int64_t head, int64_t width, Matrix<A>& m) {
-      const View<T> from(t);
-      m.resize(c.length, width);
-      for (int64_t k = 0; k < c.length; ++k) copy_row(from.at(c.row, token(c, k), head), width, &m(k, 0));
+    const auto rows = [&](const Tensor& t, int64_t head, Matrix<A>& m) {
+      const TokenRows from(t);
+      m.resize(c.length, t.dim(3));
+      for (int64_t k = 0; k < c.length; ++k) from.read(c.row, token(c, k), head, &m(k, 0));
     };
-    rows(v.x, h, P, to.x);
-    rows(v.B[direction], group(h), N, to.B);
-    rows(v.C[direction], group(h), N, to.C);
-    if (dy.defined()) rows(dy, h, P, to.dy);
+    rows(v.x, h, to.x);
+    rows(v.B[direction], group(h), to.B);
+    rows(v.C[direction], group(h), to.C);
+    if (dy.defined()) rows(dy, h, to.dy);
     const View<A> raw(v.dt[direction]);
     const A bias = v.dt_bias.defined() ? v.dt_bias.template data<A>()[h] : A(0);
     to.dt.resize(c.length);
@@ -118,24 +117,22 @@ A dot(int64_t n, const A* a, const A* b) {
 }
 
 /// The state of a run's edge, or zeros.
-template <class T>
-Vector<Accumulator<T>> edge(const Problem<T>& p, const Tensor& t, int64_t run, int64_t h) {
-  using A = Accumulator<T>;
+template <class A>
+Vector<A> edge(const Problem<A>& p, const Tensor& t, int64_t run, int64_t h) {
   if (!t.defined()) return Vector<A>::Zero(p.P * p.N);
   const A* const from = t.data<A>() + ((t.rank() == 4 ? run : 0) * p.H + h) * p.P * p.N;
   return Eigen::Map<const Vector<A>>(from, p.P * p.N);
 }
 
-template <class T>
-void forward(const Problem<T>& p, const Tensor& y, const Tensor& states, const Tensor& final_state) {
-  using A = Accumulator<T>;
+template <class A>
+void forward(const Problem<A>& p, const Tensor& y, const Tensor& states, const Tensor& final_state) {
   p.for_runs([&](int64_t run, int64_t h, const Chunk& first) {
     thread_local Rows<A> rows;
     Vector<A> state = edge(p, p.v.initial[p.direction], run, h), input(p.N), out(p.P);
     for (int64_t k = 0; k < first.past - first.first; ++k) {
       const Chunk c = p.walked(first, k);
       p.load(c, h, {}, rows);
-      copy_row(state.data(), p.P * p.N, p.chunk_part(states, c, h));
+      std::copy_n(state.data(), p.P * p.N, p.chunk_part(states, c, h));
       for (int64_t i = 0; i < c.length; ++i) {
         const int64_t token = p.token(c, i);
         const A delta = p.v.delta.defined() ? *View<A>(p.v.delta).at(c.row, token, h) : A(0);
@@ -145,20 +142,18 @@ void forward(const Problem<T>& p, const Tensor& y, const Tensor& states, const T
           advance(p.is_complex, p.N, &rows.decay(i, 0), input.data(), rows.x(i, q), row, row);
           out[q] = dot(p.N, row, &rows.C(i, 0)) + delta * rows.x(i, q);
         }
-        copy_row(out.data(), p.P, View<T>(y).at(c.row, token, h));
+        TokenRows(y).write(c.row, token, h, out.data());
       }
     }
-    copy_row(state.data(), p.P * p.N, final_state.data<A>() + (run * p.H + h) * p.P * p.N);
+    std::copy_n(state.data(), p.P * p.N, final_state.data<A>() + (run * p.H + h) * p.P * p.N);
   });
 }
 
 /// The gradients of one run and head; those of B and C go to `dB` and `dC` [B, L, H, N], head by head.
-template <class T>
+template <class A>
 class RunGradients {
-  using A = Accumulator<T>;
-
  public:
-  RunGradients(const Problem<T>& p, int64_t h, const QuasiseparableGradients& to, const SsdRates& rates,
+  RunGradients(const Problem<A>& p, int64_t h, const QuasiseparableGradients& to, const SsdRates& rates,
                const Tensor& dB, const Tensor& dC)
       : p_(p), h_(h), to_(to), rates_(rates), dB_(dB), dC_(dC), rows_(rows_of_thread()), input_(p.N), dx_(p.P) {
     for (Vector<A>* x : {&dC_row_, &g_, &dlog_}) x->resize(p.N);
@@ -173,7 +168,7 @@ class RunGradients {
     for (int64_t i = c.length - 1; i >= 0; --i) add_token(c, i, adjoint);
     A* const dA_log = p_.chunk_part(rates_.dA_log, c, h_);
     for (int64_t n = 0; n < p_.numbers; ++n) dA_log[n] = rows_.rate[n] * drate_[n];
-    if (p_.is_complex) copy_row(dturn_.data(), p_.numbers, p_.chunk_part(rates_.dA_im, c, h_));
+    if (p_.is_complex) std::copy_n(dturn_.data(), p_.numbers, p_.chunk_part(rates_.dA_im, c, h_));
   }
 
  private:
@@ -185,7 +180,7 @@ class RunGradients {
   void walk_again(const Chunk& c, const A* entering) {
     Rows<A>& r = rows_;
     r.states.resize(c.length + 1, p_.P * p_.N);
-    copy_row(entering, p_.P * p_.N, &r.states(0, 0));
+    std::copy_n(entering, p_.P * p_.N, &r.states(0, 0));
     for (int64_t i = 0; i < c.length; ++i) {
       input_ = r.dt[i] * r.B.row(i).transpose();
       for (int64_t q = 0; q < p_.P; ++q)
@@ -208,7 +203,7 @@ class RunGradients {
       dx_[q] = r.dt[i] * dot(N, own, &r.B(i, 0)) + delta * dy;
       take_back(&r.decay(i, 0), &r.states(i, q * N), own);
     }
-    copy_row(dx_.data(), p_.P, View<T>(to_.dx).at(c.row, token, h_));
+    TokenRows(to_.dx).write(c.row, token, h_, dx_.data());
     store(c, i, token);
   }
 
@@ -245,11 +240,11 @@ class RunGradients {
     *View<A>(to_.ddt[p_.direction]).at(c.row, token, h_) = -math::expm1_of_negative(-r.dt[i]) * ddt;
     if (to_.ddelta.defined()) *View<A>(to_.ddelta).at(c.row, token, h_) = dot(p_.P, &r.dy(i, 0), &r.x(i, 0));
     g_ *= r.dt[i];
-    copy_row(g_.data(), p_.N, View<A>(dB_).at(c.row, token, h_));
-    copy_row(dC_row_.data(), p_.N, View<A>(dC_).at(c.row, token, h_));
+    std::copy_n(g_.data(), p_.N, View<A>(dB_).at(c.row, token, h_));
+    std::copy_n(dC_row_.data(), p_.N, View<A>(dC_).at(c.row, token, h_));
   }
 
-  const Problem<T>& p_;
+  const Problem<A>& p_;
   const int64_t h_;
   const QuasiseparableGradients& to_;
   const SsdRates& rates_;
@@ -260,9 +255,8 @@ class RunGradients {
 };
 
 /// to [B, L, G, N] = the sums over the heads of each group.
-template <class T>
-void sum_heads(const Problem<T>& p, const Tensor& heads, const Tensor& to) {
-  using A = Accumulator<T>;
+template <class A>
+void sum_heads(const Problem<A>& p, const Tensor& heads, const Tensor& to) {
   parallel_for(p.chunks.count, heads.numel(), [&](int64_t index) {
     const Chunk c = p.chunks.at(index);
     Vector<A> sum(p.N);
@@ -271,23 +265,22 @@ void sum_heads(const Problem<T>& p, const Tensor& heads, const Tensor& to) {
         sum.setZero();
         for (int64_t h = g * (p.H / p.G); h < (g + 1) * (p.H / p.G); ++h)
           sum += Eigen::Map<const Vector<A>>(View<A>(heads).at(c.row, i, h), p.N);
-        copy_row(sum.data(), p.N, View<T>(to).at(c.row, i, g));
+        TokenRows(to).write(c.row, i, g, sum.data());
       }
   });
 }
 
-template <class T>
-void backward(const Problem<T>& p, const Tensor& dy, const Tensor& dfinal, const Tensor& states,
+template <class A>
+void backward(const Problem<A>& p, const Tensor& dy, const Tensor& dfinal, const Tensor& states,
               const QuasiseparableGradients& to, const SsdRates& rates) {
-  using A = Accumulator<T>;
   const Tensor dB = empty({p.v.x.dim(0), p.L, p.H, p.N}, dtype_of<A>()), dC = empty_like(dB);
   p.for_runs([&](int64_t run, int64_t h, const Chunk& first) {
-    RunGradients<T> gradients(p, h, to, rates, dB, dC);
+    RunGradients<A> gradients(p, h, to, rates, dB, dC);
     Vector<A> adjoint = edge(p, dfinal, run, h);
     for (int64_t k = first.past - first.first - 1; k >= 0; --k)
       gradients.add_chunk(p.walked(first, k), dy, states, adjoint);
     const Tensor& dinitial = to.dinitial[p.direction];
-    if (dinitial.defined()) copy_row(adjoint.data(), p.P * p.N, dinitial.data<A>() + (run * p.H + h) * p.P * p.N);
+    if (dinitial.defined()) std::copy_n(adjoint.data(), p.P * p.N, dinitial.data<A>() + (run * p.H + h) * p.P * p.N);
   });
   sum_heads(p, dB, to.dB[p.direction]);
   sum_heads(p, dC, to.dC[p.direction]);
@@ -297,13 +290,12 @@ void backward(const Problem<T>& p, const Tensor& dy, const Tensor& dfinal, const
 }  // namespace ssd
 
 void ssd_forward(const SsdValues& s, const Tensor& y, const Tensor& states, const Tensor& final_state) {
-  dispatch_float(s.v.x.dtype(), "ssd", [&]<class T>() { ssd::forward(ssd::Problem<T>{s}, y, states, final_state); });
+  dispatch_wide(s.v.x.dtype(), [&]<class A>() { ssd::forward(ssd::Problem<A>{s}, y, states, final_state); });
 }
 
 void ssd_backward(const SsdValues& s, const Tensor& dy, const Tensor& dfinal, const Tensor& states,
                   const QuasiseparableGradients& to, const SsdRates& rates) {
-  dispatch_float(s.v.x.dtype(), "ssd",
-                 [&]<class T>() { ssd::backward(ssd::Problem<T>{s}, dy, dfinal, states, to, rates); });
+  dispatch_wide(s.v.x.dtype(), [&]<class A>() { ssd::backward(ssd::Problem<A>{s}, dy, dfinal, states, to, rates); });
 }
 
 }  // namespace matmix::cpu

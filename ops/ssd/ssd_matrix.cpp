@@ -12,8 +12,6 @@
 namespace matmix {
 namespace {
 
-DType wide(DType dtype) { return dtype == DType::F64 ? DType::F64 : DType::F32; }
-
 /// A = rate + i A_im times steps [B, H, ...]: log decays, or angles, [B, H, M, ...] for the M numbers of each head.
 Var by_number(const Var& numbers, const Var& steps) {
   const Var rows = reshape(numbers, {numbers.dim(0), numbers.numel() / numbers.dim(0)});  // [H, M]
@@ -33,9 +31,9 @@ Var rates(const SsdInputs& in, int64_t H, DType dtype) {
 }
 
 /// The inputs of whole rows spread out by head, in the accumulator's dtype.
-class Twin {
+class SsdTwin {
  public:
-  Twin(const SsdInputs& in, bool reverse) : in_(in), reverse_(reverse) {
+  SsdTwin(const SsdInputs& in, bool reverse) : in_(in), reverse_(reverse) {
     require(in.dt.defined() && in.dt.rank() == 3 && in.dt.dim(2) > 0, "ssd",
             "dt must be [B, L, H] with H positive, got ", in.dt);
     require(in.B.defined() && is_floating(in.B.dtype()), "ssd", "B must be floating, got ", in.B);
@@ -46,7 +44,7 @@ class Twin {
     const int64_t P = in.initial.defined() ? in.initial.dim(-2) : 1;
     const int64_t runs = in.initial.rank() == 4 ? in.initial.dim(0) : B;
     check_ssd({{B, in.dt.dim(1)}, H_, P, runs, in.B.dtype(), in.B.device()}, in);
-    dtype_ = wide(in.B.dtype());
+    dtype_ = accumulator(in.B.dtype());
     B_ = by_head(in.B);
     C_ = by_head(in.C);
     steps_ = transpose(softplus_of(in.dt, in.dt_bias, dtype_), 1, 2);  // [B, H, L]
@@ -139,9 +137,9 @@ Var decayed(const Var& state, const SsdInputs& in, const Var& steps) {
 
 }  // namespace
 
-Var ssd_matrix(const SsdInputs& in, bool reverse) { return Twin(in, reverse).matrix(); }
+Var ssd_matrix(const SsdInputs& in, bool reverse) { return SsdTwin(in, reverse).matrix(); }
 
-Var ssd_offset(const SsdInputs& in, bool reverse) { return Twin(in, reverse).offset(); }
+Var ssd_offset(const SsdInputs& in, bool reverse) { return SsdTwin(in, reverse).offset(); }
 
 SsdResult ssd_step(const Var& state, const Var& x, const SsdInputs& in) {
   require(x.defined() && x.rank() == 3 && is_floating(x.dtype()), "ssd", "x must be floating [B, H, P], got ", x);
@@ -152,7 +150,7 @@ SsdResult ssd_step(const Var& state, const Var& x, const SsdInputs& in) {
   const int64_t G = in.B.dim(1), N = in.B.dim(2);
   require(state.defined() && state.shape() == Shape{B, H, P, N}, "ssd", "state must be ", Shape{B, H, P, N}, ", got ",
           state);
-  const DType dtype = wide(x.dtype());
+  const DType dtype = accumulator(x.dtype());
   const Var steps = softplus_of(in.dt, in.dt_bias, dtype), wide_x = cast(x, dtype);
   const auto by_head = [&](const Var& rows) { return unsqueeze(repeat(cast(rows, dtype), 1, H / G), 2); };
   const Var input = unsqueeze(wide_x * unsqueeze(steps, -1), -1) * by_head(in.B);

@@ -3,29 +3,28 @@
 #include "autograd/node.h"
 #include "ops/toeplitz/toeplitz_check.h"
 #include "ops/toeplitz/toeplitz_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
 
-constexpr const char* kOp = "toeplitz";
-
-Tensor with_dense_rows(const Tensor& x) { return x.has_dense_rows() ? x : contiguous(x); }
+constexpr const char* kToeplitz = "toeplitz";
 
 void check(const Var& taps, const Var& x) {
   check_toeplitz_taps(taps);
-  require(x.defined() && x.rank() == 4 && x.dim(1) > 0 && is_floating(x.dtype()), kOp,
+  require(x.defined() && x.rank() == 4 && x.dim(1) > 0 && is_floating(x.dtype()), kToeplitz,
           "x must be floating [B, L > 0, H, P], got ", x);
   require((taps.dim(0) == 1 || taps.dim(0) == x.dim(0)) && taps.dim(1) == 2 * x.dim(1) - 1 && taps.dim(2) == x.dim(2) &&
               taps.dtype() == x.dtype() && taps.device() == x.device(),
-          kOp, "taps must be [", x.dim(0), " or 1, ", 2 * x.dim(1) - 1, ", ", x.dim(2),
+          kToeplitz, "taps must be [", x.dim(0), " or 1, ", 2 * x.dim(1) - 1, ", ", x.dim(2),
           "] in the dtype and on the device of x, which is ", x, ", got ", taps);
 }
 
 void give_gradients(const Backward& b, const Tensor& taps, const Tensor& x, double scale) {
   const DType wide = taps.dtype();
-  const Tensor dy = with_dense_rows(b.dy());
+  const Tensor dy = dense_rows(b.dy());
   if (x.numel() == 0) {
     if (b.needs(0)) b.give(0, zeros_like(taps));
     if (b.needs(1)) b.give(1, zeros_like(x));
@@ -45,17 +44,17 @@ void give_gradients(const Backward& b, const Tensor& taps, const Tensor& x, doub
 }  // namespace
 
 void check_toeplitz_taps(const Var& taps) {
-  require(taps.defined() && taps.rank() == 3 && taps.dim(1) % 2 == 1 && is_floating(taps.dtype()), kOp,
+  require(taps.defined() && taps.rank() == 3 && taps.dim(1) % 2 == 1 && is_floating(taps.dtype()), kToeplitz,
           "taps must be floating [B or 1, 2L - 1, H], got ", taps);
 }
 
 Var toeplitz(const Var& taps, const Var& x, double scale) {
   check(taps, x);
   const Tensor y = empty(x.shape(), x.dtype(), x.device());
-  const Tensor wide = contiguous(cast(taps.value(), x.dtype() == DType::F64 ? DType::F64 : DType::F32));
-  const Tensor rows = with_dense_rows(x.value());
+  const Tensor wide = contiguous(cast(taps.value(), accumulator(x.dtype())));
+  const Tensor rows = dense_rows(x.value());
   if (y.numel() > 0) kToeplitzForward(x.device(), wide, rows, scale, y);
-  return record(kOp, {taps, x}, y, [taps = Saved(wide, "taps"), x = Saved(rows, "x"), scale](Backward& b) {
+  return record(kToeplitz, {taps, x}, y, [taps = Saved(wide, "taps"), x = Saved(rows, "x"), scale](Backward& b) {
     give_gradients(b, taps, x, scale);
   });
 }

@@ -13,6 +13,7 @@
 #include "ops/reduce/reduce.h"
 #include "ops/vandermonde/vandermonde_check.h"
 #include "ops/vandermonde/vandermonde_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/math_mode.h"
 #include "tensor/transfer.h"
@@ -20,35 +21,31 @@
 namespace matmix {
 namespace {
 
-constexpr const char* kOp = "vandermonde";
+constexpr const char* kVandermonde = "vandermonde";
 constexpr int64_t kShort = 256;    ///< tokens up to which entries are no slower than the grid
 constexpr double kSmallAngle = 2;  ///< up to which kSeriesTerms of the cosine's series are exact in F64
 constexpr int kSeriesTerms = 10;   ///< 2^22 / 22! = 4e-15 is left out
 
-DType wide(DType dtype) { return dtype == DType::F64 ? DType::F64 : DType::F32; }
-Tensor dense_rows(const Tensor& x) { return x.has_dense_rows() ? x : contiguous(x); }
-Tensor rows_of(const Tensor& x, int64_t B) { return dense_rows(x).expand({B, x.dim(1), x.dim(2), x.dim(3)}); }
-
 Tensor gather(const VandermondeBasis& basis, const Tensor& x, const Tensor& w) {
   const Tensor y = empty({w.dim(0), x.dim(1), w.dim(2), w.dim(3)}, w.dtype(), w.device());
-  kVandermondeGather(w.device(), basis, rows_of(x, w.dim(0)), dense_rows(w), y);
+  kVandermondeGather(w.device(), basis, over_batch(x, w.dim(0)), dense_rows(w), y);
   return y;
 }
 Tensor spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u) {
   const int64_t places = basis.grid.n > 0 ? basis.grid.rows() : u.dim(1);
   const Tensor S = empty({u.dim(0), places, u.dim(2), u.dim(3)}, u.dtype(), u.device());
-  kVandermondeSpread(u.device(), basis, rows_of(x, u.dim(0)), dense_rows(u), S);
+  kVandermondeSpread(u.device(), basis, over_batch(x, u.dim(0)), dense_rows(u), S);
   return S;
 }
 Tensor slope(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u) {
-  const Tensor rows = rows_of(x, u.dim(0)), dx = empty(rows.shape(), x.dtype(), x.device());
+  const Tensor rows = over_batch(x, u.dim(0)), dx = empty(rows.shape(), x.dtype(), x.device());
   kVandermondeSlope(u.device(), basis, rows, dense_rows(w), dense_rows(u), dx);
   return dx;
 }
 
 /// N w of the kernels' contract.
 Var gathered(const VandermondeBasis& basis, const Var& x, const Var& w) {
-  return record(kOp, {x, w}, gather(basis, x.value(), w.value()),
+  return record(kVandermonde, {x, w}, gather(basis, x.value(), w.value()),
                 [basis, x = Saved(x.value(), "x"), w = Saved(w.value(), "w")](Backward& b) {
                   if (b.needs(0)) b.give(0, slope(basis, x, w, b.dy()));
                   if (b.needs(1)) b.give(1, spread(basis, x, b.dy()));
@@ -56,7 +53,7 @@ Var gathered(const VandermondeBasis& basis, const Var& x, const Var& w) {
 }
 /// N' u.
 Var spread_out(const VandermondeBasis& basis, const Var& x, const Var& u) {
-  return record(kOp, {x, u}, spread(basis, x.value(), u.value()),
+  return record(kVandermonde, {x, u}, spread(basis, x.value(), u.value()),
                 [basis, x = Saved(x.value(), "x"), u = Saved(u.value(), "u")](Backward& b) {
                   if (b.needs(0)) b.give(0, slope(basis, x, b.dy(), u));
                   if (b.needs(1)) b.give(1, gather(basis, x, b.dy()));
@@ -80,7 +77,7 @@ Tensor times_powers(const Tensor& powers, const Tensor& x, bool transpose) {
 }
 Var by_powers(const Tensor& powers, const Var& x, bool transpose = false) {
   return record(
-      kOp, {x}, times_powers(powers, x.value(), transpose),
+      kVandermonde, {x}, times_powers(powers, x.value(), transpose),
       [=, powers = Saved(powers, "powers")](Backward& b) { b.give(0, times_powers(powers, b.dy(), !transpose)); });
 }
 
@@ -158,14 +155,15 @@ VandermondeForm form_of(const Var& q, const Var& k, const VandermondeOptions& op
 }  // namespace
 
 void check_vandermonde(const Var& q, const Var& k, const VandermondeOptions& options) {
-  require(q.defined() && q.rank() == 4 && is_floating(q.dtype()) && q.dim(2) > 0 && q.dim(3) > 0, kOp,
+  require(q.defined() && q.rank() == 4 && is_floating(q.dtype()) && q.dim(2) > 0 && q.dim(3) > 0, kVandermonde,
           "q must be floating [B, L, H, E] with H and E positive, got ", q);
   require(k.defined() && k.rank() == 4 && (k.dim(0) == q.dim(0) || k.dim(0) == 1 || q.dim(0) == 1) &&
               k.dim(1) == q.dim(1) && k.dim(2) == q.dim(2) && k.dim(3) == q.dim(3) && k.dtype() == q.dtype() &&
               k.device() == q.device(),
-          kOp, "k must be as q, which is ", q, ", got ", k);
-  require(options.accuracy >= 0 && options.accuracy < 1, kOp, "accuracy must be in [0, 1), got ", options.accuracy);
-  require(q.device() == kCpu || options.form != VandermondeForm::kSeries, kOp, "form must not be kSeries on ",
+          kVandermonde, "k must be as q, which is ", q, ", got ", k);
+  require(options.accuracy >= 0 && options.accuracy < 1, kVandermonde, "accuracy must be in [0, 1), got ",
+          options.accuracy);
+  require(q.device() == kCpu || options.form != VandermondeForm::kSeries, kVandermonde, "form must not be kSeries on ",
           q.device());
 }
 
@@ -174,9 +172,9 @@ Var vandermonde(const Var& q, const Var& k, const Var& v, const VandermondeOptio
   require(v.defined() && v.rank() == 4 && v.dim(1) == q.dim(1) && v.dim(2) == q.dim(2) && v.dim(3) > 0 &&
               v.dtype() == q.dtype() && v.device() == q.device() && (q.dim(0) == 1 || q.dim(0) == v.dim(0)) &&
               (k.dim(0) == 1 || k.dim(0) == v.dim(0)),
-          kOp, "v must be [B, L, H, P] in the dtype and on the device of q, which is ", q, ", got ", v);
+          kVandermonde, "v must be [B, L, H, P] in the dtype and on the device of q, which is ", q, ", got ", v);
   if (v.numel() == 0) return v;
-  const DType dtype = wide(v.dtype());
+  const DType dtype = accumulator(v.dtype());
   const Var rows = cast(q, dtype), columns = cast(k, dtype), values = cast(v, dtype);
   const auto product = [&] {
     switch (form_of(rows, columns, options)) {

@@ -7,6 +7,7 @@
 #include "ops/reduce/row_cpu.h"
 #include "ops/vandermonde/vandermonde_kernels.h"
 #include "tensor/parallel.h"
+#include "tensor/wide.h"
 
 namespace matmix::cpu {
 namespace {
@@ -270,12 +271,6 @@ void slope_grid(const VandermondeBasis& basis, const Tensor& x, const Tensor& w,
         place<T>(dx, row, i, head)[d] = sum_of<T>(s.P, [&](int64_t p) { return sum[static_cast<size_t>(p)] * own[p]; });
       }
   });
-}
-
-/// F64 or F32: streams and values are in the accumulator's dtype.
-template <class F>
-void dispatch_wide(DType dtype, F&& f) {
-  dtype == DType::F64 ? f.template operator()<double>() : f.template operator()<float>();
 }
 
 }  // namespace

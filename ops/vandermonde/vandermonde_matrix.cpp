@@ -26,7 +26,7 @@ Var cosines(const Var& x, double eps, bool lifted) {
 
 Var vandermonde_matrix(const Var& q, const Var& k, const VandermondeOptions& options) {
   check_vandermonde(q, k, options);
-  const DType dtype = q.dtype() == DType::F64 ? DType::F64 : DType::F32;
+  const DType dtype = accumulator(q.dtype());
   const bool lifted = options.sign == -1;
   const Var rows = cosines(cast(q, dtype), options.eps, lifted), columns = cosines(cast(k, dtype), options.eps, lifted);
   return cast(affine(rows + affine(transpose(columns, 2, 3), options.sign), options.scale), q.dtype());

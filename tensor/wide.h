@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+// For kernels that compute in Accumulator<T> and are compiled for that alone: rows of T, of floating dtypes or Bool,
+// which stays bool, pass through here. Error for other dtypes.
+namespace matmix::cpu {
+
+/// Whether elements of `dtype` are their accumulator's: F64, F32; and Bool, which is as it is.
+constexpr bool is_wide(DType dtype) { return dtype != DType::BF16; }
+
+/// n elements `step` apart from x on as dense elements of the accumulator, in `buffer`, which has room for n of them.
+void widen(DType dtype, const void* x, int64_t step, int64_t n, void* buffer);
+/// The reverse: n dense elements rounded to `dtype` and written `step` apart from y on.
+void narrow(DType dtype, const void* x, int64_t n, void* y, int64_t step);
+
+/// As widen, but x itself where its elements are dense and wide.
+inline const void* widened(DType dtype, const void* x, int64_t step, int64_t n, void* buffer) {
+  if (step == 1 && is_wide(dtype)) return x;
+  widen(dtype, x, step, n, buffer);
+  return buffer;
+}
+
+/// Calls f.template operator()<A>() with the accumulator of a floating dtype.
+template <class F>
+decltype(auto) dispatch_wide(DType dtype, F&& f) {
+  return dtype == DType::F64 ? f.template operator()<double>() : f.template operator()<float>();
+}
+
+}  // namespace matmix::cpu
