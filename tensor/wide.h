@@ -8,8 +8,8 @@
 // which stays bool, pass through here. Error for other dtypes.
 namespace matmix::cpu {
 
-/// Whether elements of `dtype` are their accumulator's: F64, F32; and Bool, which is as it is.
-constexpr bool is_wide(DType dtype) { return dtype != DType::BF16; }
+/// Whether elements of `dtype` pass through as they are.
+constexpr bool is_wide(DType dtype) { return dtype == DType::F64 || dtype == DType::F32 || dtype == DType::Bool; }
 
 /// n elements `step` apart from x on as dense elements of the accumulator, in `buffer`, which has room for n of them.
 void widen(DType dtype, const void* x, int64_t step, int64_t n, void* buffer);

@@ -19,9 +19,8 @@ void widen(const T* x, int64_t step, int64_t n, A* __restrict__ buffer) {
 
 void widen(DType dtype, const void* x, int64_t step, int64_t n, void* buffer) {
   if (dtype == DType::Bool) return widen(static_cast<const bool*>(x), step, n, static_cast<bool*>(buffer));
-  dispatch_float(dtype, "widen", [&]<class T>() {
-    widen(static_cast<const T*>(x), step, n, static_cast<Accumulator<T>*>(buffer));
-  });
+  dispatch_float(dtype, "widen",
+                 [&]<class T>() { widen(static_cast<const T*>(x), step, n, static_cast<Accumulator<T>*>(buffer)); });
 }
 
 void narrow(DType dtype, const void* x, int64_t n, void* y, int64_t step) {
