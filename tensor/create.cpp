@@ -53,7 +53,7 @@ Tensor full(const Shape& shape, double value, DType dtype, Device device) {
 Tensor arange(int64_t n, DType dtype, Device device) {
   require(n >= 0, "arange", "n must not be negative, got ", n);
   const Tensor x = unwritten({n}, dtype, device);
-  kCount(device, x);
+  kArange(device, x);
   return x;
 }
 

@@ -17,7 +17,7 @@ void fill(const Tensor& x, double value) {
   });
 }
 
-void count(const Tensor& x) {
+void arange(const Tensor& x) {
   dispatch_all(x.dtype(), "arange", [&]<class T>() {
     for (int64_t i = 0; i < x.numel(); ++i) x.data<T>()[i] = static_cast<T>(i);
   });

@@ -17,11 +17,11 @@ __global__ void fill_kernel(T* x, T value, int64_t n) {
   if (i < n) x[i] = value;
 }
 
-// Counting.                            x[i] = i, x [n] contiguous
+// 0, 1, 2, ...                         x[i] = i, x [n] contiguous
 // Owns:    thread = 1 element.
 // Traffic: writes n elements: bound by memory.     Syncs: none.
 template <class T>
-__global__ void count_kernel(T* x, int64_t n) {
+__global__ void arange_kernel(T* x, int64_t n) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i < n) x[i] = static_cast<T>(i);
 }
@@ -38,9 +38,9 @@ void fill(const Tensor& x, double value) {
   });
 }
 
-void count(const Tensor& x) {
+void arange(const Tensor& x) {
   dispatch_all(x.dtype(), "arange", [&]<class T>() {
-    count_kernel<<<blocks(x.numel(), kThreads), kThreads, 0, stream()>>>(x.data<T>(), x.numel());
+    arange_kernel<<<blocks(x.numel(), kThreads), kThreads, 0, stream()>>>(x.data<T>(), x.numel());
   });
 }
 

@@ -9,13 +9,13 @@ namespace matmix {
 /// count: element i of x [n], contiguous, becomes i.
 namespace cpu {
 void fill(const Tensor& x, double value);
-void count(const Tensor& x);
+void arange(const Tensor& x);
 }  // namespace cpu
 namespace cuda {
 void fill(const Tensor& x, double value);
-void count(const Tensor& x);
+void arange(const Tensor& x);
 }  // namespace cuda
 inline constexpr Kernel kFill{"fill", cpu::fill, IF_CUDA(cuda::fill)};
-inline constexpr Kernel kCount{"arange", cpu::count, IF_CUDA(cuda::count)};
+inline constexpr Kernel kArange{"arange", cpu::arange, IF_CUDA(cuda::arange)};
 
 }  // namespace matmix
