@@ -43,7 +43,7 @@ void set_parameters(const Bound& bound, const std::vector<Tensor>& values) {
 /// What a mode has a stream in: linear maps of the value are in the dtype of parameters, as the block makes them.
 DType stream_dtype(const Stream& s, MathMode mode) {
   if (s.route != mixers::Route::kFromValue) return activation_dtype(mode);
-  return mode == MathMode::kF64 ? DType::F64 : DType::F32;
+  return master_dtype(mode);
 }
 
 /// Streams of one row of L tokens, rounded as `given` rounds them, in the dtypes of o.mode.

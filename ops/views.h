@@ -9,12 +9,15 @@ namespace matmix {
 /// x itself if its rows are dense, else a contiguous copy.
 Tensor dense_rows(const Tensor& x);
 
+/// x in another shape of as many elements.
+Tensor reshaped(const Tensor& x, const Shape& shape);
+
 /// x [..., n] as [R, n] with dense rows: the leading axes as one. Undefined stays so.
 Tensor as_rows(const Tensor& x);
 /// The same without a copy: undefined where the strides allow no such view.
 Tensor rows_view(const Tensor& x);
 
-/// x as [A, n, W]: the axes before `axis`, itself, and those behind it. Dense only if x is.
+/// x as [A, n, W]: the axes before `axis`, itself, and those behind it. Contiguous if x is.
 Tensor around(const Tensor& x, int axis);
 
 /// x [B or 1, L, H, E] with dense rows, as [B, L, H, E].

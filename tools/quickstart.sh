@@ -33,7 +33,7 @@ minutes() { echo "about $((($1 * 2 / cores + 59) / 60)) min"; }
 cat <<EOF
 matmix quickstart, on $cores cores. It will
   1  install     ${missing:-nothing: every package is there}
-  2  build       the program, without its tests, in $build/: $(minutes 175)
+  2  build       the program, without its tests, in $build/: $(minutes 122)
   3  draw        the matrix of a mixer, its rank map, and fast minus explicit: 1 s
   4  vocabulary  4,096 word pieces from WordNet's glosses: 2 s
   5  train       ${models[0]}, ${models[1]} and ${models[2]}, a million parameters and 1.5 million tokens each: $(minutes 360)

@@ -8,7 +8,6 @@
 #include "ops/gradient_place.h"
 #include "ops/views.h"
 #include "tensor/create.h"
-#include "tensor/transfer.h"
 
 namespace matmix {
 namespace {
@@ -68,7 +67,7 @@ Var attention(const Var& q, const Var& k, const Var& v, const AttentionOptions& 
                                               gradient_place(b, 1, values.k, runs),
                                               gradient_place(b, 2, values.v, runs)};
                   if (values.tile_count() > 0)
-                    kAttentionBackward(y.get().device(), values, y, lse, over_batch(b.dy(), b.dy().dim(0)), to);
+                    kAttentionBackward(y.get().device(), values, y, lse, dense_rows(b.dy()), to);
                   const Tensor gradients[] = {to.dq, to.dk, to.dv};
                   for (const int input : {0, 1, 2})
                     if (b.needs(input)) b.give(input, gradients[input]);

@@ -8,7 +8,6 @@
 #include "ops/elementwise/elementwise.h"
 #include "ops/views.h"
 #include "tensor/create.h"
-#include "tensor/transfer.h"
 
 namespace matmix {
 namespace {

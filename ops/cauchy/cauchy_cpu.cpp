@@ -5,6 +5,7 @@
 #include "ops/cauchy/cauchy_kernels.h"
 #include "ops/matmul/tile_matrix.h"
 #include "tensor/parallel.h"
+#include "tensor/wide.h"
 
 // Everything is by tiles of kTile tokens, laid out with the tokens last, so that loops over them vectorise.
 namespace matmix::cpu {
@@ -208,7 +209,7 @@ void collect_columns(const Tensor& x, bool is_a, const Tensor& w, const CauchyPl
 
 void cauchy_plan(const Tensor& a, const Tensor& b, const CauchyPlan& plan) {
   const int64_t H = a.dim(2), E = a.dim(3), J = plan.J();
-  dispatch_float(a.dtype(), "cauchy", [&]<class A>() {
+  dispatch_wide(a.dtype(), "cauchy", [&]<class A>() {
     parallel_for(a.dim(0) * H, 2 * a.numel(), [&](int64_t unit) {
       double R = 2;
       std::vector<double> start(static_cast<size_t>(E));

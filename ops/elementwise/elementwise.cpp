@@ -23,7 +23,7 @@ Tensor room_for(const Backward& b, int input) {
 /// The same where the gradient may still have to be summed over broadcast axes: then it is not rounded to BF16 before.
 Tensor room_for_terms(const Backward& b, int input) {
   const Tensor target = b.target(input);
-  const DType dtype = b.dy().dtype(), sums = dtype == DType::BF16 ? DType::F32 : dtype;
+  const DType dtype = b.dy().dtype(), sums = accumulator(dtype);
   if (target.shape() != b.dy().shape()) return empty(b.dy().shape(), sums, b.dy().device());
   return target.dtype() == dtype || target.dtype() == sums ? target : empty_like(b.dy());
 }

@@ -48,7 +48,7 @@ struct Walker {
 
   /// n elements of one row, which starts at these distances from the first elements.
   void row(int64_t n, std::array<int64_t, kMost> offsets) const {
-    alignas(64) double buffers[kMost][kBlock];
+    alignas(64) std::byte buffers[kMost][kBlock * sizeof(double)];
     std::array<const void*, kMost> in;
     for (int64_t m = 0; n > 0; n -= m) {
       m = std::min(kBlock, n);
@@ -83,6 +83,8 @@ struct Walker {
 /// out = f(in...) element by element; Out and In are what f sees of the element types.
 template <class Out, class... In, class F, class... Tensors>
 void apply(F f, const Tensor& out, const Tensors&... in) {
+  check_wide<Out>(out.dtype(), "elementwise");
+  (check_wide<In>(in.dtype(), "elementwise"), ...);
   if (out.numel() == 0) return;
   Walker{.loop = LoopOf<F, Out, In...>::run,
          .functor = &f,
@@ -96,33 +98,35 @@ void apply(F f, const Tensor& out, const Tensors&... in) {
 }  // namespace
 
 void unary_forward(int map, const Tensor& x, const Tensor& y) {
-  UnaryMaps::dispatch(
-      map, [&]<class F>() { dispatch_wide(x.dtype(), [&]<class A>() { apply<A, A>(UnaryValue<F>{}, y, x); }); });
+  UnaryMaps::dispatch(map, [&]<class F>() {
+    dispatch_wide(x.dtype(), "unary", [&]<class A>() { apply<A, A>(UnaryValue<F>{}, y, x); });
+  });
 }
 
 void unary_backward(int map, const Tensor& kept, const Tensor& dy, const Tensor& dx) {
   UnaryMaps::dispatch(map, [&]<class F>() {
-    dispatch_wide(dx.dtype(), [&]<class A>() { apply<A, A, A>(UnaryGradient<F>{}, dx, kept, dy); });
+    dispatch_wide(dx.dtype(), "unary", [&]<class A>() { apply<A, A, A>(UnaryGradient<F>{}, dx, kept, dy); });
   });
 }
 
 void affine(double scale, double shift, const Tensor& x, const Tensor& y) {
-  dispatch_wide(x.dtype(), [&]<class A>() { apply<A, A>(Affine{scale, shift}, y, x); });
+  dispatch_wide(x.dtype(), "affine", [&]<class A>() { apply<A, A>(Affine{scale, shift}, y, x); });
 }
 
 void binary_forward(int map, const Tensor& a, const Tensor& b, const Tensor& y) {
-  BinaryMaps::dispatch(
-      map, [&]<class F>() { dispatch_wide(y.dtype(), [&]<class A>() { apply<A, A, A>(BinaryValue<F>{}, y, a, b); }); });
+  BinaryMaps::dispatch(map, [&]<class F>() {
+    dispatch_wide(y.dtype(), "binary", [&]<class A>() { apply<A, A, A>(BinaryValue<F>{}, y, a, b); });
+  });
 }
 
 void binary_backward(int gradient, const Tensor& a, const Tensor& b, const Tensor& dy, const Tensor& dx) {
   BinaryGradients::dispatch(gradient, [&]<class Gradient>() {
-    dispatch_wide(dy.dtype(), [&]<class A>() { apply<A, A, A, A>(Gradient{}, dx, a, b, dy); });
+    dispatch_wide(dy.dtype(), "binary", [&]<class A>() { apply<A, A, A, A>(Gradient{}, dx, a, b, dy); });
   });
 }
 
 void where(const Tensor& condition, const Tensor& a, const Tensor& b, const Tensor& y) {
-  dispatch_wide(y.dtype(), [&]<class A>() { apply<A, bool, A, A>(Choice{}, y, condition, a, b); });
+  dispatch_wide(y.dtype(), "where", [&]<class A>() { apply<A, bool, A, A>(Choice{}, y, condition, a, b); });
 }
 
 }  // namespace matmix::cpu

@@ -14,17 +14,11 @@ void check(const char* op, const Var& x, int64_t n) {
   require(n > 0, op, "n must be positive, got ", n, "; x is ", x);
 }
 
-/// The sizes before an axis, along it, and behind it.
-struct Around {
-  int64_t before = 1, along, behind = 1;
-
-  Around(const Shape& shape, int axis) : along(shape[axis]) {
-    for (int i = 0; i < axis; ++i) before *= shape[i];
-    for (int i = axis + 1; i < shape.rank(); ++i) behind *= shape[i];
-  }
-  Shape shape() const { return {before, along, behind}; }
-  Shape spectrum() const { return {before, along, 2, behind / 2}; }
-};
+/// A contiguous spectrum as [A, K, 2, C] around its frequencies.
+Tensor around_frequencies(const Tensor& X, int axis) {
+  const Tensor x = around(X, axis);
+  return x.reshape({x.dim(0), x.dim(1), 2, x.dim(2) / 2});
+}
 
 /// The shape of a spectrum of n along an axis of `shape`.
 Shape spectrum_shape(const Shape& shape, int axis, int64_t n) {
@@ -45,14 +39,14 @@ Shape real_shape(const Shape& spectrum, int axis, int64_t L) {
 
 Tensor analysed(const Tensor& x, int axis, int64_t n, SpectrumWeights w) {
   const Tensor X = empty(spectrum_shape(x.shape(), axis, n), accumulator(x.dtype()), x.device());
-  if (X.numel() > 0) kRfft(x.device(), around(x, axis), n, w, X.reshape(Around(X.shape(), axis).spectrum()));
+  if (X.numel() > 0) kRfft(x.device(), around(x, axis), n, w, around_frequencies(X, axis));
   return X;
 }
 
 Tensor synthesised(const Tensor& X, int axis, int64_t n, SpectrumWeights w, int64_t L, DType dtype) {
   const Tensor x = empty(real_shape(X.shape(), axis, L), dtype, X.device());
-  const Tensor rows = contiguous(cast(X, accumulator(dtype))).reshape(Around(X.shape(), axis).spectrum());
-  if (x.numel() > 0) kIrfft(x.device(), rows, n, w, x.reshape(Around(x.shape(), axis).shape()));
+  const Tensor rows = around_frequencies(contiguous(cast(X, accumulator(dtype))), axis);
+  if (x.numel() > 0) kIrfft(x.device(), rows, n, w, around(x, axis));
   return x;
 }
 

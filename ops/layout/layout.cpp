@@ -14,11 +14,6 @@
 namespace matmix {
 namespace {
 
-/// A view where the strides allow one, else of a copy.
-Tensor reshaped(const Tensor& x, const Shape& shape) {
-  return x.can_view_as(shape) ? x.reshape(shape) : contiguous(x).reshape(shape);
-}
-
 using View = std::function<Tensor(const Tensor&)>;
 
 /// Disjoint parts of x as views. Their gradients are written in place into one buffer of x's shape; what no part

@@ -32,9 +32,7 @@ Tensor folded(const Tensor& x, const Shape& input_lead) {
   order.push_back(axes);
   order.insert(order.end(), summed.begin(), summed.end());
   order.push_back(axes + 1);
-  const Tensor y = x.permute(order);
-  shape = shape + Shape{x.dim(-2), columns};
-  return dense((y.can_view_as(shape) ? y : contiguous(y)).reshape(shape));
+  return dense(reshaped(x.permute(order), shape + Shape{x.dim(-2), columns}));
 }
 
 /// A tensor of the input's shape without its broadcast axes of size 1.

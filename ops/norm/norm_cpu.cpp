@@ -16,9 +16,10 @@ namespace {
 template <class A>
 class Rows {
  public:
-  Rows(const Tensor& x, A* buffer) : buffer_(buffer) {
+  explicit Rows(const Tensor& x, A* buffer = nullptr) : buffer_(buffer) {
     if (!x.defined()) return;
     dtype_ = x.dtype();
+    check_wide<A>(dtype_, "norm");
     D_ = x.dim(1);
     first_ = static_cast<std::byte*>(x.raw());
     bytes_ = x.stride(0) * static_cast<int64_t>(size_of(dtype_));
@@ -26,15 +27,16 @@ class Rows {
 
   explicit operator bool() const { return first_ != nullptr; }
   const A* read(int64_t i) const { return static_cast<const A*>(widened(dtype_, at(i), 1, D_, buffer_)); }
+  void load(int64_t i, A* to) const {
+    const A* const from = static_cast<const A*>(widened(dtype_, at(i), 1, D_, to));
+    if (from != to) std::copy_n(from, D_, to);
+  }
   /// Where to write row i, which `written` then rounds to what the tensor holds.
   A* place(int64_t i) const { return is_wide(dtype_) ? static_cast<A*>(at(i)) : buffer_; }
   void written(int64_t i) const {
     if (!is_wide(dtype_)) narrow(dtype_, buffer_, D_, at(i), 1);
   }
-  void write(int64_t i, const A* values) const {
-    std::copy_n(values, D_, place(i));
-    written(i);
-  }
+  void write(int64_t i, const A* values) const { narrow(dtype_, values, D_, at(i), 1); }
 
  private:
   void* at(int64_t i) const { return first_ + i * bytes_; }
@@ -50,6 +52,10 @@ A* vector(const Tensor& x) {
   return x.defined() ? x.data<A>() : nullptr;
 }
 
+template <class A>
+void add(int64_t D, const A* __restrict__ x, A* __restrict__ to) {
+  for (int64_t j = 0; j < D; ++j) to[j] += x[j];
+}
 template <class A>
 void times_silu(int64_t D, const A* __restrict__ gate, A* __restrict__ u) {
   for (int64_t j = 0; j < D; ++j) u[j] *= Silu::value(gate[j]);
@@ -95,16 +101,16 @@ class ForwardRow {
       : rule_(rule),
         t_(t),
         D_(t.x.dim(1)),
-        scratch_(3, D_),
-        x_(t.x, scratch_[1]),
+        scratch_(2, D_),
+        x_(t.x),
         gate_(t.gate, scratch_[1]),
         residual_(t.residual, scratch_[1]),
-        r_(t.r, scratch_[2]),
+        r_(t.r),
         y_(t.y, scratch_[0]) {}
 
   void operator()(int64_t i) {
-    A* __restrict__ u = y_.place(i);
-    std::copy_n(x_.read(i), D_, u);
+    A* const u = y_.place(i);
+    x_.load(i, u);
     if (gate_ && rule_.order == GateOrder::kBeforeNorm) times_silu(D_, gate_.read(i), u);
     if (residual_) add_residual(i, u);
     normalise(i, u);
@@ -114,12 +120,10 @@ class ForwardRow {
 
  private:
   /// r = residual + u, and u as r rounds it: what backward will see.
-  void add_residual(int64_t i, A* __restrict__ u) const {
-    const A* __restrict__ residual = residual_.read(i);
-    A* __restrict__ r = r_.place(i);
-    for (int64_t j = 0; j < D_; ++j) r[j] = residual[j] + u[j];
-    r_.written(i);
-    std::copy_n(r_.read(i), D_, u);
+  void add_residual(int64_t i, A* u) const {
+    add(D_, residual_.read(i), u);
+    r_.write(i, u);
+    r_.load(i, u);
   }
 
   void normalise(int64_t i, A* __restrict__ u) const {
@@ -132,8 +136,7 @@ class ForwardRow {
 
     const A* __restrict__ weight = t_.weight.data<A>();
     for (int64_t j = 0; j < D_; ++j) u[j] = (u[j] - mean) * rstd * weight[j];
-    if (const A* __restrict__ bias = vector<A>(t_.bias))
-      for (int64_t j = 0; j < D_; ++j) u[j] += bias[j];
+    if (const A* bias = vector<A>(t_.bias)) add(D_, bias, u);
   }
 
   const NormRule& rule_;
@@ -157,37 +160,37 @@ class BackwardRow {
         scratch_(5, D_),
         u_(t.u, scratch_[2]),
         gate_(t.gate, scratch_[3]),
-        dy_(t.dy, scratch_[2]),
+        dy_(t.dy),
         dr_(t.dr, scratch_[2]),
         dgate_(t.dgate, scratch_[4]),
-        dx_(t.dx, scratch_[2]),
-        dresidual_(t.dresidual, scratch_[2]) {}
+        dx_(t.dx),
+        dresidual_(t.dresidual) {}
 
   void operator()(int64_t i) {
-    A* __restrict__ n = scratch_[0], * __restrict__ d = scratch_[1];
+    A *const n = scratch_[0], *const d = scratch_[1];
     const bool gate_first = gate_ && rule_.order == GateOrder::kBeforeNorm, gate_last = gate_ && !gate_first;
-    std::copy_n(u_.read(i), D_, n);
+    u_.load(i, n);
     if (gate_first) times_silu(D_, gate_.read(i), n);
     const A mean = rule_.kind == NormKind::kLayer ? t_.mean.data<A>()[i] : A(0), rstd = t_.rstd.data<A>()[i];
     for (int64_t j = 0; j < D_; ++j) n[j] = (n[j] - mean) * rstd;
 
-    std::copy_n(dy_.read(i), D_, d);
+    dy_.load(i, d);
     if (gate_last) pass_gate_after(i, n, d);
     add_sums(n, d);
     to_du(rstd, n, d);
-    if (dr_) add(dr_.read(i), d);
+    if (dr_) add(D_, dr_.read(i), d);
     if (gate_first) pass(i, u_.read(i), d);
     if (dx_) dx_.write(i, d);
     if (dresidual_) dresidual_.write(i, d);
   }
 
  private:
-  /// y = v silu(gate): what v was comes to stand in its own buffer.
+  /// y = v silu(gate).
   void pass_gate_after(int64_t i, const A* __restrict__ n, A* __restrict__ d) {
     const A* __restrict__ weight = t_.weight.data<A>();
     A* __restrict__ v = scratch_[2];
     for (int64_t j = 0; j < D_; ++j) v[j] = n[j] * weight[j];
-    if (const A* bias = vector<A>(t_.bias)) add(bias, v);
+    if (const A* bias = vector<A>(t_.bias)) add(D_, bias, v);
     pass(i, v, d);
   }
 
@@ -200,7 +203,7 @@ class BackwardRow {
   void add_sums(const A* __restrict__ n, const A* __restrict__ d) const {
     if (A* __restrict__ dweight = dweight_)
       for (int64_t j = 0; j < D_; ++j) dweight[j] += d[j] * n[j];
-    if (dbias_) add(d, dbias_);
+    if (dbias_) add(D_, d, dbias_);
   }
 
   void to_du(A rstd, const A* __restrict__ n, A* __restrict__ d) const {
@@ -210,10 +213,6 @@ class BackwardRow {
     const A mean_d = is_layer ? sum_of<A>(D_, [&](int64_t j) { return d[j]; }) / static_cast<A>(D_) : A(0);
     const A mean_dn = sum_of<A>(D_, [&](int64_t j) { return d[j] * n[j]; }) / static_cast<A>(D_);
     for (int64_t j = 0; j < D_; ++j) d[j] = rstd * (d[j] - mean_d - n[j] * mean_dn);
-  }
-
-  void add(const A* __restrict__ x, A* __restrict__ to) const {
-    for (int64_t j = 0; j < D_; ++j) to[j] += x[j];
   }
 
   const NormRule& rule_;
@@ -236,7 +235,7 @@ A* sums_of(const Tensor& x, int64_t piece) {
 }  // namespace
 
 void norm_forward(const NormRule& rule, const NormForward& t) {
-  dispatch_wide(t.x.dtype(), [&]<class A>() {
+  dispatch_wide(t.x.dtype(), "norm", [&]<class A>() {
     for_each_piece(t.x.dim(0), t.x.dim(1), [&](int64_t, int64_t begin, int64_t end) {
       ForwardRow<A> one_row(rule, t);
       for (int64_t i = begin; i < end; ++i) one_row(i);
@@ -245,7 +244,7 @@ void norm_forward(const NormRule& rule, const NormForward& t) {
 }
 
 void norm_backward(const NormRule& rule, const NormBackward& t) {
-  dispatch_wide(t.x_dtype(), [&]<class A>() {
+  dispatch_wide(t.x_dtype(), "norm", [&]<class A>() {
     for_each_piece(t.u.dim(0), t.u.dim(1), [&](int64_t piece, int64_t begin, int64_t end) {
       BackwardRow<A> one_row(rule, t, sums_of<A>(t.dweight, piece), sums_of<A>(t.dbias, piece));
       for (int64_t i = begin; i < end; ++i) one_row(i);

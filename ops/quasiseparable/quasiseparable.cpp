@@ -1,6 +1,7 @@
 #include "ops/quasiseparable/quasiseparable.h"
 
 #include <algorithm>
+#include <array>
 
 #include "autograd/node.h"
 #include "ops/gradient_place.h"
@@ -39,7 +40,10 @@ struct QuasiseparableCall {
       const Tensor& t = kept[input];
       return t.defined() ? cast(t, accumulator(x.dtype())) : t;
     };
-    const auto master = [&](int input) { return wide(input).defined() ? contiguous(wide(input)) : Tensor(); };
+    const auto master = [&](int input) {
+      const Tensor t = wide(input);
+      return t.defined() ? contiguous(t) : t;
+    };
     const auto by_token = [&](int input) {
       const Tensor t = wide(input);
       return t.defined() ? t.expand({x.dim(0), x.dim(1), x.dim(2)}) : t;

@@ -128,7 +128,7 @@ void gradients(const Problem<A>& p, const Tensor& dy, const Tensor& states, cons
 
 void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states,
                             const std::array<Tensor, 2>& final_states) {
-  dispatch_wide(v.x.dtype(), [&]<class A>() {
+  dispatch_wide(v.x.dtype(), "quasiseparable", [&]<class A>() {
     using namespace quasi;
     const Problem<A> p{v};
     chunk_sums(p);
@@ -142,7 +142,7 @@ void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, cons
 
 void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<Tensor, 2>& dfinal,
                              const Tensor& states, const QuasiseparableGradients& to) {
-  dispatch_wide(v.x.dtype(), [&]<class A>() {
+  dispatch_wide(v.x.dtype(), "quasiseparable", [&]<class A>() {
     using namespace quasi;
     const Problem<A> p{v};
     chunk_sums(p);

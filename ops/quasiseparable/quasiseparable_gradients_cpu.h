@@ -12,7 +12,7 @@ struct StepGradients {
   explicit StepGradients(int64_t length) : direct(Vector<A>::Zero(length)), log_decay(Vector<A>::Zero(length)) {}
 
   /// From K_ij = dW_ij G_ij decay_ij inside the chunk:  direct_j = sum_i K_ij;  the log decay of k receives K_ij dt_j
-  /// of all j before k and all rows i that read k or later. TokenRows are added from the far end, so each such
+  /// of all j before k and all rows i that read k or later. Rows are added from the far end, so each such
   /// rectangle is a sum of its own terms and never a difference.
   void add_intra(const Matrix<A>& K, int direction, const VectorMap<A>& dt, int64_t shift) {
     const Walk walk{direction, K.rows()};
@@ -141,7 +141,7 @@ class GradientTile {
   }
 
   void store_group(int direction) {
-    const TokenRows dB(to_.dB[direction]), dC(to_.dC[direction]);
+    const TokenRows<A> dB(to_.dB[direction]), dC(to_.dC[direction]);
     const auto from_B = p_.columns(s_.dB, direction), from_C = p_.columns(s_.dC, direction);
     for (int64_t i = 0; i < c_.length; ++i) {
       dB.write(c_.row, c_.start + i, g_, &from_B(i, 0));

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <span>
@@ -38,7 +37,8 @@ struct View {
   A* at(int64_t row, int64_t token, int64_t head) const { return data + row * b + token * l + head * h; }
 };
 
-/// The rows [b, l, h, :] of a tensor of any floating dtype, read and written as its accumulator.
+/// The rows [b, l, h, :] of a tensor that holds A, or what is rounded from it, read and written as A.
+template <class A>
 class TokenRows {
  public:
   explicit TokenRows(const Tensor& t)
@@ -48,12 +48,14 @@ class TokenRows {
         b_(t.stride(0)),
         l_(t.stride(1)),
         h_(t.stride(2)),
-        width_(t.dim(3)) {}
+        width_(t.dim(3)) {
+    check_wide<A>(dtype_, "tokens");
+  }
 
-  void read(int64_t row, int64_t token, int64_t head, void* to) const {
+  void read(int64_t row, int64_t token, int64_t head, A* to) const {
     widen(dtype_, at(row, token, head), 1, width_, to);
   }
-  void write(int64_t row, int64_t token, int64_t head, const void* from) const {
+  void write(int64_t row, int64_t token, int64_t head, const A* from) const {
     narrow(dtype_, from, width_, at(row, token, head), 1);
   }
 
@@ -148,7 +150,7 @@ struct GroupTile {
     C.setZero(c.length, p.width());
     for (const int direction : p.directions()) {
       auto to_B = p.columns(B, direction), to_C = p.columns(C, direction);
-      const TokenRows from_B(p.v.B[direction]), from_C(p.v.C[direction]);
+      const TokenRows<A> from_B(p.v.B[direction]), from_C(p.v.C[direction]);
       for (int64_t i = 0; i < c.length; ++i) {
         from_B.read(c.row, c.start + i, g, &to_B(i, 0));
         const int64_t read = c.token_read(direction, i, p.v.shift);
@@ -185,7 +187,7 @@ struct Decays {
     carried.resize(length);
   }
 
-  /// The triangle of one direction. TokenRows in the order of the walk: each adds one step to the decays of those
+  /// The triangle of one direction. Rows in the order of the walk: each adds one step to the decays of those
   /// before it.
   void fill(int direction, const Steps<A>& s, int64_t shift) {
     const Walk walk{direction, step.size()};
@@ -220,16 +222,16 @@ struct Scratch {
   }
 };
 
-/// TokenRows [length, P] of one chunk and head.
+/// Rows [length, P] of one chunk and head.
 template <class A>
 void load(const Problem<A>& p, const Tensor& from, const Chunk& c, int64_t h, Matrix<A>& to) {
-  const TokenRows rows(from);
+  const TokenRows<A> rows(from);
   to.resize(c.length, p.P);
   for (int64_t i = 0; i < c.length; ++i) rows.read(c.row, c.start + i, h, &to(i, 0));
 }
 template <class A>
 void store(const Matrix<A>& from, const Chunk& c, int64_t h, const Tensor& to) {
-  const TokenRows rows(to);
+  const TokenRows<A> rows(to);
   for (int64_t i = 0; i < c.length; ++i) rows.write(c.row, c.start + i, h, &from(i, 0));
 }
 

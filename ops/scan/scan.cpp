@@ -4,6 +4,7 @@
 
 #include "autograd/node.h"
 #include "ops/scan/scan_kernels.h"
+#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 
@@ -18,10 +19,7 @@ void check_floating(const char* op, const Var& x) {
 Tensor summed(const Tensor& x, int axis, bool reverse, bool exclusive, DType dtype) {
   const Tensor y = empty(x.shape(), dtype, x.device());
   if (x.numel() == 0) return y;
-  int64_t before = 1;
-  for (int i = 0; i < axis; ++i) before *= x.dim(i);
-  const Shape around{before, x.dim(axis), x.numel() / (before * x.dim(axis))};
-  kCumsum(x.device(), contiguous(x).reshape(around), y.reshape(around), reverse, exclusive);
+  kCumsum(x.device(), around(contiguous(x), axis), around(y, axis), reverse, exclusive);
   return y;
 }
 

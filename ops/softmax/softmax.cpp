@@ -5,7 +5,6 @@
 #include "ops/softmax/softmax_kernels.h"
 #include "ops/views.h"
 #include "tensor/create.h"
-#include "tensor/transfer.h"
 
 namespace matmix {
 namespace {

@@ -1,6 +1,7 @@
 #include "ops/ssd/ssd.h"
 
 #include <algorithm>
+#include <array>
 
 #include "autograd/node.h"
 #include "ops/elementwise/elementwise.h"

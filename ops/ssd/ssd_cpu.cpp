@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include "ops/quasiseparable/quasiseparable_tile_cpu.h"
 #include "ops/ssd/ssd_kernels.h"
 
@@ -9,7 +12,6 @@ namespace {
 
 using quasi::Chunk;
 using quasi::Matrix;
-using quasi::MatrixMap;
 using quasi::TokenRows;
 using quasi::Vector;
 using quasi::View;
@@ -57,7 +59,7 @@ struct Problem {
 
   void load(const Chunk& c, int64_t h, const Tensor& dy, Rows<A>& to) const {
     const auto rows = [&](const Tensor& t, int64_t head, Matrix<A>& m) {
-      const TokenRows from(t);
+      const TokenRows<A> from(t);
       m.resize(c.length, t.dim(3));
       for (int64_t k = 0; k < c.length; ++k) from.read(c.row, token(c, k), head, &m(k, 0));
     };
@@ -126,6 +128,7 @@ Vector<A> edge(const Problem<A>& p, const Tensor& t, int64_t run, int64_t h) {
 
 template <class A>
 void forward(const Problem<A>& p, const Tensor& y, const Tensor& states, const Tensor& final_state) {
+  const TokenRows<A> to_y(y);
   p.for_runs([&](int64_t run, int64_t h, const Chunk& first) {
     thread_local Rows<A> rows;
     Vector<A> state = edge(p, p.v.initial[p.direction], run, h), input(p.N), out(p.P);
@@ -142,7 +145,7 @@ void forward(const Problem<A>& p, const Tensor& y, const Tensor& states, const T
           advance(p.is_complex, p.N, &rows.decay(i, 0), input.data(), rows.x(i, q), row, row);
           out[q] = dot(p.N, row, &rows.C(i, 0)) + delta * rows.x(i, q);
         }
-        TokenRows(y).write(c.row, token, h, out.data());
+        to_y.write(c.row, token, h, out.data());
       }
     }
     std::copy_n(state.data(), p.P * p.N, final_state.data<A>() + (run * p.H + h) * p.P * p.N);
@@ -203,7 +206,7 @@ class RunGradients {
       dx_[q] = r.dt[i] * dot(N, own, &r.B(i, 0)) + delta * dy;
       take_back(&r.decay(i, 0), &r.states(i, q * N), own);
     }
-    TokenRows(to_.dx).write(c.row, token, h_, dx_.data());
+    TokenRows<A>(to_.dx).write(c.row, token, h_, dx_.data());
     store(c, i, token);
   }
 
@@ -257,6 +260,7 @@ class RunGradients {
 /// to [B, L, G, N] = the sums over the heads of each group.
 template <class A>
 void sum_heads(const Problem<A>& p, const Tensor& heads, const Tensor& to) {
+  const TokenRows<A> sums(to);
   parallel_for(p.chunks.count, heads.numel(), [&](int64_t index) {
     const Chunk c = p.chunks.at(index);
     Vector<A> sum(p.N);
@@ -265,7 +269,7 @@ void sum_heads(const Problem<A>& p, const Tensor& heads, const Tensor& to) {
         sum.setZero();
         for (int64_t h = g * (p.H / p.G); h < (g + 1) * (p.H / p.G); ++h)
           sum += Eigen::Map<const Vector<A>>(View<A>(heads).at(c.row, i, h), p.N);
-        TokenRows(to).write(c.row, i, g, sum.data());
+        sums.write(c.row, i, g, sum.data());
       }
   });
 }
@@ -290,12 +294,13 @@ void backward(const Problem<A>& p, const Tensor& dy, const Tensor& dfinal, const
 }  // namespace ssd
 
 void ssd_forward(const SsdValues& s, const Tensor& y, const Tensor& states, const Tensor& final_state) {
-  dispatch_wide(s.v.x.dtype(), [&]<class A>() { ssd::forward(ssd::Problem<A>{s}, y, states, final_state); });
+  dispatch_wide(s.v.x.dtype(), "ssd", [&]<class A>() { ssd::forward(ssd::Problem<A>{s}, y, states, final_state); });
 }
 
 void ssd_backward(const SsdValues& s, const Tensor& dy, const Tensor& dfinal, const Tensor& states,
                   const QuasiseparableGradients& to, const SsdRates& rates) {
-  dispatch_wide(s.v.x.dtype(), [&]<class A>() { ssd::backward(ssd::Problem<A>{s}, dy, dfinal, states, to, rates); });
+  dispatch_wide(s.v.x.dtype(), "ssd",
+                [&]<class A>() { ssd::backward(ssd::Problem<A>{s}, dy, dfinal, states, to, rates); });
 }
 
 }  // namespace matmix::cpu

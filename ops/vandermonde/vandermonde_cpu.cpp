@@ -276,27 +276,27 @@ void slope_grid(const VandermondeBasis& basis, const Tensor& x, const Tensor& w,
 }  // namespace
 
 void vandermonde_gather(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y) {
-  dispatch_wide(w.dtype(), [&]<class T>() {
+  dispatch_wide(w.dtype(), "vandermonde", [&]<class T>() {
     basis.grid.n > 0 ? gather_grid<T>(basis, x, w, y) : gather_entries<T>(basis, x, w, y);
   });
 }
 
 void vandermonde_spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u, const Tensor& S) {
-  dispatch_wide(u.dtype(), [&]<class T>() {
+  dispatch_wide(u.dtype(), "vandermonde", [&]<class T>() {
     basis.grid.n > 0 ? spread_grid<T>(basis, x, u, S) : spread_entries<T>(basis, x, u, S);
   });
 }
 
 void vandermonde_slope(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u,
                        const Tensor& dx) {
-  dispatch_wide(u.dtype(), [&]<class T>() {
+  dispatch_wide(u.dtype(), "vandermonde", [&]<class T>() {
     basis.grid.n > 0 ? slope_grid<T>(basis, x, w, u, dx) : slope_entries<T>(basis, x, w, u, dx);
   });
 }
 
 void vandermonde_tables(const Grid& grid, const Tensor& filter, const Tensor& powers) {
   const Filter rule(grid);
-  dispatch_wide(filter.dtype(), [&]<class T>() {
+  dispatch_wide(filter.dtype(), "vandermonde", [&]<class T>() {
     parallel_for(grid.L, grid.L * Filter::kNodes * 16, [&](int64_t j) {
       filter.data<T>()[j] = static_cast<T>(rule.at(j));
       grid.write_powers(j, powers.data<T>() + j * Grid::kMoments);

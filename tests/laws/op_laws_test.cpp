@@ -1,6 +1,8 @@
 // What every op promises, for every row of ops/cases.h.
 #include <doctest/doctest.h>
 
+#include <functional>
+
 #include "autograd/backward.h"
 #include "autograd/gradcheck.h"
 #include "ops/cases.h"
@@ -17,9 +19,7 @@ namespace {
 /// Outputs, then gradients of the arguments.
 using Results = std::vector<Tensor>;
 
-DType dtype_of(const OpArgument& argument, DType dtype) {
-  return argument.is_master && dtype == DType::BF16 ? DType::F32 : dtype;
-}
+DType dtype_of(const OpArgument& argument, DType dtype) { return argument.is_master ? accumulator(dtype) : dtype; }
 
 /// The case's arguments with values that dtype can hold.
 std::vector<Tensor> drawn(const OpCase& op, DType dtype, Device device = kCpu) {
@@ -33,25 +33,41 @@ std::vector<Tensor> in_f64(std::vector<Tensor> tensors) {
   return tensors;
 }
 
-/// Runs the case and backward from each of its outputs with a fixed upstream gradient, rounded to `dtype`.
-Results results_of(const OpCase& op, const std::vector<Var>& inputs, DType dtype) {
+/// The gradient that comes from above to output number `slot`, which y is like.
+using Seed = std::function<Tensor(const Tensor& y, size_t slot)>;
+
+/// Runs the case and backward from each of its outputs.
+Results results_of(const OpCase& op, const std::vector<Var>& inputs, const Seed& seed) {
   Results results;
   const std::vector<Var> outputs = op.function(inputs);
   for (const Var& y : outputs) {
     if (!is_floating(y.dtype())) continue;
     results.push_back(y.value());
-    const Tensor seed = cast(random_tensor(y.shape(), results.size(), dtype, y.device()), y.dtype());
-    if (y.node()) backward(y, {.seed = seed, .keep_graph = true});
+    if (y.node()) backward(y, {.seed = seed(y.value(), results.size()), .keep_graph = true});
   }
   for (const Var& x : inputs)
     if (x.leaf()) results.push_back(x.grad());
   return results;
 }
 
-Results results_of(const OpCase& op, const std::vector<Tensor>& inputs, DType dtype) {
+/// The same numbers for every case and slot, rounded to `dtype`.
+Seed numbers(DType dtype) {
+  return
+      [=](const Tensor& y, size_t slot) { return cast(random_tensor(y.shape(), slot, dtype, y.device()), y.dtype()); };
+}
+
+Results results_of(const OpCase& op, const std::vector<Var>& inputs, DType dtype) {
+  return results_of(op, inputs, numbers(dtype));
+}
+
+Results results_of(const OpCase& op, const std::vector<Tensor>& inputs, const Seed& seed) {
   std::vector<Var> leaves;
   for (const Tensor& x : inputs) leaves.push_back(leaf(x));
-  return results_of(op, leaves, dtype);
+  return results_of(op, leaves, seed);
+}
+
+Results results_of(const OpCase& op, const std::vector<Tensor>& inputs, DType dtype) {
+  return results_of(op, inputs, numbers(dtype));
 }
 
 /// Same values; no stride is that of a contiguous tensor that the argument allows to be another.
@@ -126,6 +142,24 @@ TEST_CASE("law of ops: strides change nothing") {
         std::vector<Tensor> views;
         for (size_t i = 0; i < inputs.size(); ++i) views.push_back(strided(inputs[i], op.arguments[i].strides));
         check_close(op, results_of(op, views, dtype), results_of(op, inputs, dtype), dtype);
+      }
+}
+
+TEST_CASE("law of ops: the strides of the gradient from above change nothing") {
+  const Seed one_number = [](const Tensor& y, size_t) {
+    return full({}, 0.75, y.dtype(), y.device()).expand(y.shape());
+  };
+  for (const OpCase& op : op_cases())
+    for (const Device device : test_devices())
+      for (const DType dtype : {DType::F64, DType::BF16}) {
+        const std::vector<Tensor> inputs = drawn(op, dtype, device);
+        const auto check_strides = [&](const Seed& view, const Seed& dense) {
+          check_close(op, results_of(op, inputs, view), results_of(op, inputs, dense), dtype);
+        };
+        const Seed dense = numbers(dtype);
+        check_strides([&](const Tensor& y, size_t i) { return strided(dense(y, i), OpArgument::Strides::kAny); },
+                      dense);
+        check_strides(one_number, [&](const Tensor& y, size_t i) { return clone(one_number(y, i)); });
       }
 }
 

@@ -50,7 +50,7 @@ TEST_CASE("conv1d is its definition: widths, sides, runs, strides, dtypes") {
           const Tensor wide = random_tensor({2, 19, 150}, 4, dtype, device);
           const Tensor view = wide.narrow(2, 9, 133);
           copy(view, cast(x, dtype));
-          const DType master = dtype == DType::F64 ? DType::F64 : DType::F32;
+          const DType master = accumulator(dtype);
           const Var y = conv1d(view, to(cast(weight, master), device),
                                {.bias = to(cast(bias, master), device), .causal = causal, .runs = runs});
           CHECK(relative_error(y.value(), by_loops(cast(x, dtype), weight, bias, causal, runs)) <

@@ -66,7 +66,7 @@ void check_against_definition(const Tensor& logits, const Tensor& targets, Devic
   const Expected want(logits, targets);
   const Var x = leaf(to(logits, device));
   const auto [loss, total, count, correct] = cross_entropy(x, to(targets, device));
-  const DType sums = logits.dtype() == DType::F64 ? DType::F64 : DType::F32;
+  const DType sums = accumulator(logits.dtype());
   const double V = static_cast<double>(logits.dim(1)), n = static_cast<double>(std::max<int64_t>(want.count, 1));
   CHECK(loss.shape() == Shape{});
   CHECK(loss.dtype() == sums);

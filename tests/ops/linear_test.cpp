@@ -46,8 +46,7 @@ TEST_CASE("linear equals its unfused parts in value and every gradient") {
         for (const bool has_bias : {false, true}) {
           CAPTURE(act);
           const Tensor x = random_tensor({3, 7, 33}, 1, dtype, device), W = random_tensor({19, 33}, 2, dtype, device);
-          const Tensor bias =
-              has_bias ? random_tensor({19}, 3, dtype == DType::BF16 ? DType::F32 : dtype, device) : Tensor();
+          const Tensor bias = has_bias ? random_tensor({19}, 3, accumulator(dtype), device) : Tensor();
           const Tensor dy = random_tensor({3, 7, 19}, 4, dtype, device);
           const Result fused = run(x, W, bias, act, dy, true), parts = run(x, W, bias, act, dy, false);
           CHECK(relative_error(fused.y, parts.y) <= tolerance(dtype, 33));

@@ -20,7 +20,7 @@ constexpr GateOrder kOrders[] = {GateOrder::kAfterNorm, GateOrder::kBeforeNorm};
 
 /// The definition in plain ops, rounding where the fused op rounds.
 NormResult composition(const Var& x, const Var& weight, const NormOptions& o) {
-  const DType wide = x.dtype() == DType::F64 ? DType::F64 : DType::F32;
+  const DType wide = accumulator(x.dtype());
   Var u = cast(x, wide);
   const Var gate = o.gate.defined() ? silu(cast(o.gate, wide)) : Var();
   Var r;
@@ -46,7 +46,7 @@ struct Call {
 
 /// y, r and the gradients of x, weight, bias, residual, gate; undefined where the call has no such part.
 std::vector<Tensor> run(const Call& call, bool fused) {
-  const DType wide = call.x_dtype == DType::F64 ? DType::F64 : DType::F32;
+  const DType wide = accumulator(call.x_dtype);
   uint64_t seed = 0;
   const auto random = [&](const Shape& shape, DType dtype) { return random_tensor(shape, ++seed, dtype, call.device); };
   const auto make = [&](bool wanted, const Shape& shape, DType dtype) {

@@ -23,6 +23,7 @@ TEST_CASE("rows are viewed where strides allow it and copied where they do not")
   CHECK_FALSE(as_rows(Tensor()).defined());
   CHECK(as_rows(zeros({0, 3, 4}, DType::F64)).shape() == Shape{0, 4});
   CHECK(as_rows(zeros({2, 3, 0}, DType::F64)).shape() == Shape{6, 0});
+  CHECK(as_rows(zeros({}, DType::F64).expand({2, 0, 3})).shape() == Shape{0, 3});  // empty, and its rows not dense
 
   const Tensor narrow = x.narrow(2, 1, 2);  // rows of one stride: still a view
   CHECK(is_view_of(as_rows(narrow), narrow));
