@@ -3,13 +3,12 @@
 #include <limits>
 
 #include "ops/cross_entropy/cross_entropy_kernels.h"
-#include "ops/elementwise/vector_math.h"
+#include "ops/reduce/row_cpu.h"
 #include "tensor/parallel.h"
 
 namespace matmix::cpu {
 namespace {
 
-constexpr int kLanes = 32;    // interleaved partial results of a row, so that the loop over it vectorises
 constexpr int64_t kRows = 8;  // rows that a thread takes at a time
 
 /// Calls f(t, target) for every row in parallel; target is -1 where the row does not count.
@@ -24,30 +23,20 @@ void for_rows(const CrossEntropyRows& rows, F&& f) {
   });
 }
 
-/// Not below the lowest finite number, so that x - maximum is never infinity - infinity where some x is finite.
+/// Not below the lowest finite number, so that x - maximum is never infinity - infinity where some x is finite. Unlike
+/// max_of it need not tell NaN, which the sum of exponentials will.
 template <class T, class A = Accumulator<T>>
 A maximum(const T* x, int64_t V) {
   A lane[kLanes];
   std::fill(lane, lane + kLanes, std::numeric_limits<A>::lowest());
   int64_t j = 0;
   for (; j + kLanes <= V; j += kLanes)
-    for (int k = 0; k < kLanes; ++k) {
+    for (int64_t k = 0; k < kLanes; ++k) {
       const A value = static_cast<A>(x[j + k]);
       lane[k] = value > lane[k] ? value : lane[k];
     }
   for (; j < V; ++j) lane[0] = std::max(lane[0], static_cast<A>(x[j]));
   return *std::max_element(lane, lane + kLanes);
-}
-
-template <class T, class A = Accumulator<T>>
-A sum_exp(const T* x, int64_t V, A shift) {
-  A lane[kLanes] = {}, sum = 0;
-  int64_t j = 0;
-  for (; j + kLanes <= V; j += kLanes)
-    for (int k = 0; k < kLanes; ++k) lane[k] += math::exp(static_cast<A>(x[j + k]) - shift);
-  for (; j < V; ++j) sum += math::exp(static_cast<A>(x[j]) - shift);
-  for (const A part : lane) sum += part;
-  return sum;
 }
 
 template <class T, class A = Accumulator<T>>

@@ -32,13 +32,14 @@ A max_of(const T* x, int64_t n) {
 /// sum of f(i) for i < n.
 template <class A, class F>
 [[gnu::always_inline]] inline A sum_of(int64_t n, F&& f) {
-  A lanes[kLanes] = {}, sum = 0;
+  A lanes[kLanes] = {};
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
     for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += f(i + lane);
   for (; i < n; ++i) lanes[i % kLanes] += f(i);
-  for (const A lane : lanes) sum += lane;
-  return sum;
+  for (int64_t half = kLanes / 2; half > 0; half /= 2)
+    for (int64_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  return lanes[0];
 }
 
 /// sum exp(x - m).
