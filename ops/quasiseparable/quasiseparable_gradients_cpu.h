@@ -12,8 +12,8 @@ struct StepGradients {
   explicit StepGradients(int64_t length) : direct(Vector<A>::Zero(length)), log_decay(Vector<A>::Zero(length)) {}
 
   /// From K_ij = dW_ij G_ij decay_ij inside the chunk:  direct_j = sum_i K_ij;  the log decay of k receives K_ij dt_j
-  /// of all j before k and all rows i that read k or later. Rows are added from the far end, so each such
-  /// rectangle is a sum of its own terms and never a difference.
+  /// of all j before k and all rows i that read k or later. Rows are added from the far end, so each such rectangle is
+  /// a sum of its own terms and never a difference.
   void add_intra(const Matrix<A>& K, int direction, const VectorMap<A>& dt, int64_t shift) {
     const Walk walk{direction, K.rows()};
     for (int64_t k = walk.length - 1; k >= 0; --k) {

@@ -187,8 +187,7 @@ struct Decays {
     carried.resize(length);
   }
 
-  /// The triangle of one direction. Rows in the order of the walk: each adds one step to the decays of those
-  /// before it.
+  /// The triangle of one direction. Rows in the order of the walk: each adds one step to the decays of those before it.
   void fill(int direction, const Steps<A>& s, int64_t shift) {
     const Walk walk{direction, step.size()};
     for (int64_t j = 0; j < walk.length; ++j) step[j] = decay(s.log_decay[j]);
