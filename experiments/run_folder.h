@@ -11,11 +11,11 @@
 namespace matmix::experiments {
 
 /// What a run leaves on disk:
-///   config.json       the complete config, with version, commit, compiler and device; written last: with it, it is a
-///   run vocab.txt         a copy of the vocabulary that it reads with, if data.tokenizer names one metrics.jsonl one
-///   JSON object a line; a function of the config alone: the same bytes for every repetition timing.jsonl      seconds
-///   and tokens/s beside the same steps checkpoints/step_N.safetensors   the state after N steps; metadata: step,
-///   metrics_bytes
+///   config.json       the complete config, with version, commit, compiler and device; written last: with it, it is a run
+///   vocab.txt         a copy of the vocabulary that it reads with, if data.tokenizer names one
+///   metrics.jsonl     one JSON object per line; a function of the config alone: the same bytes for every repetition
+///   timing.jsonl      seconds and tokens/s beside the same steps
+///   checkpoints/step_N.safetensors   the state after N steps; metadata: step, metrics_bytes
 /// Killing the program at any moment loses at most the steps since the last checkpoint.
 class RunFolder {
  public:

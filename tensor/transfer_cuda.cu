@@ -11,9 +11,8 @@ constexpr int kTile = 32;
 constexpr int kTileRows = 8;  // rows of a tile that its block moves at a time
 
 // Strided copy with cast.               dst[walk.a . i] = src[walk.b . i] for every index i of walk.shape
-// Owns:    block = 1024 consecutive elements of the walk, thread = 4 of them, 256 apart, so that a warp's are
-// neighbours. Traffic: reads and writes n elements: bound by memory where the last axis is dense in both.      Syncs:
-// none.
+// Owns:    block = 1024 consecutive elements of the walk, thread = 4 of them, 256 apart, so that a warp's are neighbours.
+// Traffic: reads and writes n elements: bound by memory where the last axis is dense in both.      Syncs: none.
 template <class D, class S>
 __global__ void copy_kernel(D* __restrict__ dst, const S* __restrict__ src, const Walk walk, int64_t n) {
 #pragma unroll

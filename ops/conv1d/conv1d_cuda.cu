@@ -212,8 +212,8 @@ __device__ void store_block_sum(const Four<A>& sum, Four<A> (&shared)[kSumWarps]
 
 // Sums for the taps.           partial[piece, k, c] = sum over tokens i of the piece of du[i, c] x[i + k - left, c];
 //                              partial[piece, width, c] = sum of du[i, c]
-// Owns:    block = one piece of 256 tokens x 128 channels; each of 8 warps 32 of the tokens, a lane four of the
-// channels. Tiles:   8 sums and 4 rows of du in registers; 32 x 8 sums of four in shared memory, once for each tap.
+// Owns:    block = one piece of 256 tokens x 128 channels; each of 8 warps 32 of the tokens, a lane four of the channels.
+// Tiles:   8 sums and 4 rows of du in registers; 32 x 8 sums of four in shared memory, once for each tap.
 // Traffic: reads du and x once (again for every 8 taps beyond the first): bound by memory.
 // Syncs:   two a tap: before the warps' sums are written, and before they are added.
 // Numerics: Accumulator<T>; tokens in order within a warp, warps in order, pieces summed later by tensor/accumulate.

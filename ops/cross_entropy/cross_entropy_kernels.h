@@ -30,8 +30,7 @@ struct CrossEntropyTotals {
 };
 
 /// rows:     rows.stats; losses[t] = log sum - (x_target - m), 0 where t does not count; hits[t] = 1 if the first
-/// maximum
-///           is at the target.   losses F64 [T]; hits U8 [T]
+///           maximum is at the target.   losses F64 [T]; hits U8 [T]
 /// totals:   total = sum losses, count, correct = sum hits, all in fixed order; weight as above; loss = weight total.
 ///           scale F64 [1] or undefined
 /// backward: dlogits[t, v] = (exp(x_v - m - log sum) - [v is the target]) weight[0] dloss, 0 in rows that do not count.

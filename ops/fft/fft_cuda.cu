@@ -11,10 +11,11 @@ constexpr int kFourierBits = 8;  ///< of the longest transform that one block do
 constexpr int kFourierThreads = 256;
 
 // One pass of a transform, radix R = 2^bits: after it, parts of l R rows are transformed.   Stockham's order: sorted
-// in, sorted out;  out[(j R + p) l + k] = sum_q e^{s 2 pi i (q k / (l R) + p q / R)} in[q n / R + j l + k] Owns: block
-// = one (j, k) and 64 bytes of columns; a thread R / workers rows of one column. Tiles:   R rows of the columns in
-// shared memory (32 KB at R = 256), and R / 2 turns. Traffic: reads and writes every row once, in segments of 64 bytes:
-// n = 65536 takes two passes. 5 log2 R flops a row. Syncs:   after the load, and after each of the log2 R steps.
+// in, sorted out;  out[(j R + p) l + k] = sum_q e^{s 2 pi i (q k / (l R) + p q / R)} in[q n / R + j l + k]
+// Owns:    block = one (j, k) and 64 bytes of columns; a thread R / workers rows of one column.
+// Tiles:   R rows of the columns in shared memory (32 KB at R = 256), and R / 2 turns.
+// Traffic: reads and writes every row once, in segments of 64 bytes: n = 65536 takes two passes. 5 log2 R flops a row.
+// Syncs:   after the load, and after each of the log2 R steps.
 // Numerics: in A; angles are exact multiples of pi / n.   Source: Stockham 1966; van Loan 1992, section 1.7.
 template <class A>
 __global__ void fourier_pass_kernel(ComplexRows<A> in, ComplexRows<A> out, int64_t n, int64_t l, int bits, A sign) {

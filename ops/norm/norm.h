@@ -26,8 +26,8 @@ struct NormResult {
 };
 
 /// One pass over rows u of D values (u = x, residual + x, or x silu(gate)):
-///   kRms:   y = u / sqrt(mean(u^2) + eps) * weight          kLayer: y = (u - mean u) / sqrt(var u + eps) * weight +
-///   bias
+///   kRms:   y = u / sqrt(mean(u^2) + eps) * weight
+///   kLayer: y = (u - mean u) / sqrt(var u + eps) * weight + bias
 /// then, for kAfterNorm with a gate, y *= silu(gate).   x [..., D] dense rows; weight [D]; statistics in Accumulator<T>
 /// (F32 for BF16, F64 for F64). residual and a gate before the norm exclude each other (Error). D must be at least 1.
 /// Law: equal to the composition of its parts.
