@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "autograd/backward.h"
-#include "autograd/capture.h"
+#include "autograd/free_variables.h"
 #include "autograd/no_grad.h"
 #include "autograd/node.h"
 

@@ -8,6 +8,9 @@
 
 namespace matmix {
 
+/// What is promised of gradcheck: max |analytic - numeric| / max |numeric|.
+inline constexpr double kGradcheck = 1e-8;
+
 /// The worst element of one argument.
 struct GradError {
   std::string op, argument;

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <utility>
 
-#include "autograd/capture.h"
 #include "autograd/finite.h"
+#include "autograd/free_variables.h"
 #include "autograd/no_grad.h"
 #include "autograd/trace.h"
 #include "tensor/accumulate.h"

@@ -5,7 +5,7 @@
 #include <new>
 
 #include "experiments/commands/commands.h"
-#include "experiments/provenance.h"
+#include "experiments/output/provenance.h"
 #include "tensor/parallel.h"
 
 namespace matmix::experiments {

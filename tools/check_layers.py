@@ -16,6 +16,8 @@ SEES = {room: set(LAYERS[: i + 1]) for i, room in enumerate(LAYERS)}
 SEES["experiments"].add("data")
 SEES["data"] = {"tensor", "data"}
 SEES["tests"] = set(ROOMS)
+# The folders of experiments in their order: each includes only from itself and from those before it.
+EXPERIMENTS = ["output", "report", "tasks", "config", "runs", "train", "bench", "replay", "commands"]
 
 COMMENT_OR_LITERAL = re.compile(r"""//[^\n]*|/\*.*?\*/|R"\((.*?)\)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'""", re.S)
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
@@ -50,6 +52,19 @@ def include_breaches(room, path, text):
             yield f'{where}: "{target}" is no file named from the root'
         elif target.split("/")[0] not in SEES[room]:
             yield f"{where}: {room} must not include {target}; it sees {', '.join(sorted(SEES[room]))}"
+
+
+def order_breaches(path, text):
+    """Includes across the folders of experiments that go against their order; loose files may include all of them."""
+    if path.parts[0] != "experiments" or path.parts[1] not in EXPERIMENTS:
+        return
+    for found in INCLUDE.finditer(text):
+        target = found.group(1).split("/")
+        if target[0] != "experiments":
+            continue
+        if target[1] not in EXPERIMENTS[: EXPERIMENTS.index(path.parts[1]) + 1]:
+            yield (f"{path}:{line_of(text, found.start())}: experiments/{path.parts[1]} must not include {found.group(1)}; "
+                   f"the order is {' <- '.join(EXPERIMENTS)}")
 
 
 def code_breaches(room, path, text):
@@ -87,7 +102,7 @@ def print_sizes(files):
 
 def main():
     files = list(sources())
-    breaches = [b for f in files for b in (*include_breaches(*f), *code_breaches(*f))] + list(missing_tests())
+    breaches = [b for f in files for b in (*include_breaches(*f), *order_breaches(*f[1:]), *code_breaches(*f))] + list(missing_tests())
     if "--sizes" in sys.argv[1:]:
         print_sizes(files)
     for breach in breaches:

@@ -94,7 +94,7 @@ write "tests/mixers/${name}_test.cpp" <<'END'
 
 #include "nn/parameter_store.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
+#include "tensor/compare.h"
 
 using namespace matmix;
 using namespace matmix::mixers;
@@ -107,7 +107,7 @@ TEST_CASE("@name@: three tokens by hand") {
   c.put_tokens("q", from_vector<double>({1, 2, 3}, {1, 3, 1}));
   c.put_tokens("k", from_vector<double>({1, 0, 2}, {1, 3, 1}));
   const Var y = mixer.mix(c, from_vector<double>({1, 1, 1}, {1, 3, 1, 1}), Runs::full(1, 3));
-  CHECK(testing::relative_error(y.value(), from_vector<double>({3, 6, 9}, {1, 3, 1, 1})) == 0);
+  CHECK(relative_error(y.value(), from_vector<double>({3, 6, 9}, {1, 3, 1, 1})) == 0);
 }
 END
 

@@ -6,7 +6,8 @@
 #include "autograd/backward.h"
 #include "autograd/no_grad.h"
 #include "experiments/bench/bench.h"
-#include "experiments/json_line.h"
+#include "experiments/output/json_line.h"
+#include "experiments/output/table.h"
 #include "mixers/quasiseparable.h"
 #include "nn/parameter_store.h"
 

@@ -34,17 +34,4 @@ MachineLimits measure_limits(const Harness& harness, DType dtype);
 /// Normal(0, 1) values, the same for every call with these arguments.
 Tensor random_values(const Shape& shape, DType dtype, Device device, double scale = 1);
 
-/// Columns of a fixed width (negative: aligned left), printed line by line.
-class Table {
- public:
-  explicit Table(std::vector<std::pair<std::string, int>> columns) : columns_(std::move(columns)) {}
-  void head() const;
-  void row(const std::vector<std::string>& cells) const;
-
- private:
-  std::vector<std::pair<std::string, int>> columns_;
-};
-/// "12.3", with three digits that count.
-std::string short_number(double x);
-
 }  // namespace matmix::experiments

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "experiments/bench/harness.h"
+#include "experiments/output/table.h"
 #include "experiments/report/html.h"
 
 namespace matmix::experiments {

@@ -10,9 +10,10 @@
 #include "autograd/no_grad.h"
 #include "experiments/bench/bench.h"
 #include "experiments/bench/mixer_page.h"
-#include "experiments/json_line.h"
-#include "experiments/laws/subject.h"
-#include "experiments/provenance.h"
+#include "experiments/output/json_line.h"
+#include "experiments/output/provenance.h"
+#include "experiments/output/table.h"
+#include "mixers/laws/fixture.h"
 #include "tensor/file.h"
 
 namespace matmix::experiments {
@@ -25,7 +26,7 @@ constexpr mixers::BlockShape kShape{.D = 256, .H = 4, .P = 64};
 /// A mixer with streams for one sequence of L tokens; nothing is said of values but that they are there.
 class MixerWork {
  public:
-  MixerWork(const mixers::MixerRow& row, SourceKind source, int64_t L, MathMode mode, Device device)
+  MixerWork(const mixers::MixerRow& row, mixers::laws::SourceKind source, int64_t L, MathMode mode, Device device)
       : mixer_(row.make(kShape, {.max_len = L})),
         store_(*mixer_, device, mode, 0),
         runs_(Runs::full(1, L)),
@@ -33,7 +34,7 @@ class MixerWork {
         dy_(random_values({1, L, kShape.H * mixer_->traits().copies, kShape.P}, v_.dtype(), device)) {
     for (const mixers::Stream& s : mixer_->streams())
       streams_.push_back({s.name, random_values(Shape{1, L} + s.per_token, v_.dtype(), device, 0.3),
-                          source == SourceKind::kProjected});
+                          source == mixers::laws::SourceKind::kProjected});
   }
 
   Var forward(Form form) const {
@@ -79,7 +80,7 @@ bool worth_trying(const mixers::Traits& t, Form form, int64_t L, const LengthFig
          (form == Form::kFast || most * static_cast<double>(before->peak_bytes) <= kMostBytes);
 }
 
-LengthFigures measure(const mixers::MixerRow& row, SourceKind source, int64_t L, MathMode mode,
+LengthFigures measure(const mixers::MixerRow& row, mixers::laws::SourceKind source, int64_t L, MathMode mode,
                       const LengthFigures* shorter, const Harness& harness) {
   LengthFigures figures{L, {}, {}};
   const mixers::Traits traits = row.make(kShape, {.max_len = 1})->traits();
@@ -102,7 +103,7 @@ LengthFigures measure(const mixers::MixerRow& row, SourceKind source, int64_t L,
   return figures;
 }
 
-void print_json(const mixers::MixerRow& row, SourceKind source, const LengthFigures& f) {
+void print_json(const mixers::MixerRow& row, mixers::laws::SourceKind source, const LengthFigures& f) {
   for (const auto& [form, figures] : {std::pair{"explicit", &f.plain}, std::pair{"fast", &f.fast}})
     if (*figures)
       JsonLine()
@@ -165,8 +166,8 @@ const Table& table() {
 }
 
 /// Prints as it goes.
-MixerFigures measure_all(const mixers::MixerRow& row, SourceKind source, const std::vector<int64_t>& lengths,
-                         MathMode mode, bool json, const Harness& harness) {
+MixerFigures measure_all(const mixers::MixerRow& row, mixers::laws::SourceKind source,
+                         const std::vector<int64_t>& lengths, MathMode mode, bool json, const Harness& harness) {
   MixerFigures figures{row.name, std::string(to_string(source)), {}};
   if (!json) {
     fmt::print("\n{}, {} coefficients\n", row.name, to_string(source));
@@ -202,8 +203,9 @@ void bench_mixers(const BenchOptions& options, const Harness& harness) {
   for (const mixers::MixerRow& row : mixers::registry()) {
     if (!options.mixers.empty() && std::ranges::find(options.mixers, row.name) == options.mixers.end()) continue;
     const bool streams = !row.make(kShape, {.max_len = 1})->streams().empty();
-    for (const SourceKind source : {SourceKind::kProjected, SourceKind::kTable})
-      if (streams || source == SourceKind::kProjected)
+    for (const mixers::laws::SourceKind source :
+         {mixers::laws::SourceKind::kProjected, mixers::laws::SourceKind::kTable})
+      if (streams || source == mixers::laws::SourceKind::kProjected)
         all.push_back(measure_all(row, source, lengths, mode, options.global.json, harness));
   }
   if (!page) return;

@@ -6,9 +6,10 @@
 
 #include "autograd/backward.h"
 #include "autograd/no_grad.h"
+#include "experiments/bench/baselines.h"
 #include "experiments/bench/bench.h"
-#include "experiments/bench/rivals.h"
-#include "experiments/json_line.h"
+#include "experiments/output/json_line.h"
+#include "experiments/output/table.h"
 #include "ops/ops.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"

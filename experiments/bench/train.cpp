@@ -6,8 +6,9 @@
 #include <set>
 
 #include "experiments/bench/bench.h"
-#include "experiments/json_line.h"
-#include "experiments/trainer.h"
+#include "experiments/output/json_line.h"
+#include "experiments/output/table.h"
+#include "experiments/train/trainer.h"
 #include "ops/matmul/gemm.h"
 #include "tensor/create.h"
 

@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "experiments/provenance.h"
+#include "experiments/output/provenance.h"
 #include "tensor/parallel.h"
 
 namespace matmix::experiments {

@@ -1,26 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "tensor/device.h"
-#include "tensor/math_mode.h"
+#include "experiments/bench/bench.h"
+#include "experiments/output/options.h"
 
 namespace matmix::experiments {
-
-/// What every command understands, with one meaning. "" or absent: the config's, else the command's own choice.
-struct Global {
-  std::string device;  ///< cpu, cuda, cuda:N
-  std::string dtype;   ///< f64, f32, tf32, bf16
-  std::optional<int64_t> seed;
-  bool json = false;  ///< one JSON object a line on stdout instead of tables
-
-  /// Error for a device that is not there.
-  Device device_or(Device fallback) const { return device.empty() ? fallback : parse_device(device); }
-  MathMode mode_or(MathMode fallback) const { return dtype.empty() ? fallback : parse_math_mode(dtype); }
-};
 
 struct TrainOptions {
   std::string config;
@@ -71,16 +58,6 @@ struct ReplayOptions {
 
 struct GradcheckCommandOptions {
   std::vector<std::string> ops;  ///< none: all
-  Global global;
-};
-
-struct BenchOptions {
-  std::string what;  ///< ops, mixers, block, train
-  std::vector<int64_t> lengths;
-  std::vector<std::string> mixers;
-  std::string config;  ///< of train
-  int repeats = 0;     ///< 0: the benchmark's own choice
-  std::string html;    ///< of mixers: file for a page of plots; "": none
   Global global;
 };
 

@@ -3,10 +3,10 @@
 #include <optional>
 
 #include "experiments/commands/commands.h"
-#include "experiments/json_line.h"
-#include "experiments/laws/page.h"
-#include "experiments/provenance.h"
-#include "experiments/report/run_page.h"
+#include "experiments/output/json_line.h"
+#include "experiments/output/provenance.h"
+#include "experiments/report/law_page.h"
+#include "experiments/runs/run_page.h"
 #include "tensor/file.h"
 
 namespace matmix::experiments {
@@ -67,9 +67,9 @@ std::string laws_of(const std::vector<RunSummary>& runs) {
   for (const RunSummary& run : runs)
     if (std::ranges::find(names, run.config.model.mixer.name) == names.end())
       names.push_back(run.config.model.mixer.name);
-  std::vector<LawResult> all;
+  std::vector<mixers::laws::LawResult> all;
   for (const std::string& name : names) {
-    const std::vector<LawResult> results = check_laws(mixers::find_mixer(name));
+    const std::vector<mixers::laws::LawResult> results = mixers::laws::check_laws(mixers::find_mixer(name));
     all.insert(all.end(), results.begin(), results.end());
   }
   return law_tables(all);

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "experiments/commands/commands.h"
-#include "experiments/crash.h"
-#include "experiments/json_line.h"
-#include "experiments/run_folder.h"
+#include "experiments/output/json_line.h"
+#include "experiments/runs/run_folder.h"
+#include "experiments/train/crash.h"
 
 namespace matmix::experiments {
 namespace {

@@ -2,9 +2,9 @@
 #include <cmath>
 
 #include "experiments/commands/commands.h"
-#include "experiments/json_line.h"
-#include "experiments/run_folder.h"
-#include "experiments/trainer.h"
+#include "experiments/output/json_line.h"
+#include "experiments/runs/run_folder.h"
+#include "experiments/train/trainer.h"
 
 namespace matmix::experiments {
 

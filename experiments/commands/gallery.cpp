@@ -7,7 +7,7 @@
 #include "experiments/report/picture_folder.h"
 #include "experiments/report/structure_report.h"
 #include "experiments/report/terminal.h"
-#include "experiments/specimen.h"
+#include "mixers/sample_matrix.h"
 #include "mixers/semiseparable.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
@@ -17,10 +17,10 @@ namespace {
 
 /// Every M of a mixer, drawn in F64 on the CPU.
 std::vector<Tensor> matrices_of_row(const mixers::MixerRow& row, const ShowOptions& options) {
-  const Tensor M = draw_specimen(row, {.L = options.length,
-                                       .H = options.heads,
-                                       .state = options.state,
-                                       .seed = static_cast<uint64_t>(options.global.seed.value_or(0))})
+  const Tensor M = mixers::sample_matrix(row, {.L = options.length,
+                                               .H = options.heads,
+                                               .state = options.state,
+                                               .seed = static_cast<uint64_t>(options.global.seed.value_or(0))})
                        .M;
   std::vector<Tensor> heads;
   for (int64_t h = 0; h < M.dim(0); ++h) heads.push_back(M.select(0, h));

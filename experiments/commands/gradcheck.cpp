@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "experiments/commands/commands.h"
-#include "experiments/json_line.h"
-#include "experiments/tolerance.h"
+#include "experiments/output/json_line.h"
 #include "ops/cases.h"
+#include "tensor/tolerance.h"
 #include "tensor/transfer.h"
 
 namespace matmix::experiments {

@@ -4,11 +4,12 @@
 #include <optional>
 
 #include "experiments/commands/commands.h"
-#include "experiments/config.h"
-#include "experiments/json_line.h"
-#include "experiments/laws/block_subject.h"
-#include "experiments/laws/law_book.h"
-#include "experiments/laws/matrices.h"
+#include "experiments/config/config.h"
+#include "experiments/output/json_line.h"
+#include "experiments/output/table.h"
+#include "mixers/laws/block_fixture.h"
+#include "mixers/laws/law_report.h"
+#include "mixers/laws/matrices.h"
 #include "mixers/registry.h"
 #include "mixers/structure.h"
 #include "ops/cases.h"
@@ -16,6 +17,8 @@
 
 namespace matmix::experiments {
 namespace {
+
+using namespace mixers::laws;
 
 /// A heading, unless the lines are JSON.
 void head(const char* title, bool json) {

@@ -1,8 +1,8 @@
 #include <fmt/core.h>
 
 #include "experiments/commands/commands.h"
-#include "experiments/json_line.h"
-#include "experiments/trained_model.h"
+#include "experiments/output/json_line.h"
+#include "experiments/runs/trained_model.h"
 
 namespace matmix::experiments {
 namespace {

@@ -1,9 +1,9 @@
-#include "experiments/replay.h"
+#include "experiments/replay/replay.h"
 
 #include <fmt/core.h>
 
 #include "experiments/commands/commands.h"
-#include "experiments/json_line.h"
+#include "experiments/output/json_line.h"
 
 namespace matmix::experiments {
 namespace {

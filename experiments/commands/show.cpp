@@ -5,11 +5,11 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/commands/gallery.h"
-#include "experiments/compare.h"
 #include "experiments/report/picture_folder.h"
 #include "experiments/report/structure_report.h"
 #include "experiments/report/terminal.h"
-#include "experiments/specimen.h"
+#include "mixers/sample_matrix.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tensor/npy.h"
 #include "tensor/print.h"
@@ -94,13 +94,13 @@ int run_show(const ShowOptions& options) {
   const mixers::MixerRow& row = mixers::find_mixer(options.mixer);
   std::optional<PictureFolder> folder;
   if (!options.out.empty()) folder.emplace(options.out);
-  const SpecimenOptions asked{.L = options.length,
-                              .H = options.heads,
-                              .state = options.state,
-                              .mode = options.global.mode_or(MathMode::kF64),
-                              .device = options.global.device_or(kCpu),
-                              .seed = static_cast<uint64_t>(options.global.seed.value_or(0))};
-  const Specimen specimen = draw_specimen(row, asked);
+  const mixers::SpecimenOptions asked{.L = options.length,
+                                      .H = options.heads,
+                                      .state = options.state,
+                                      .mode = options.global.mode_or(MathMode::kF64),
+                                      .device = options.global.device_or(kCpu),
+                                      .seed = static_cast<uint64_t>(options.global.seed.value_or(0))};
+  const mixers::Specimen specimen = mixers::sample_matrix(row, asked);
   if (!options.global.json)
     fmt::print("{} ({}), L = {}, N = {}, seed {}; fast form in {} on {}\n", row.name, row.stands_for, asked.L,
                asked.state, asked.seed, to_string(asked.mode), to_string(asked.device));

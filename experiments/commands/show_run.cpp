@@ -3,15 +3,15 @@
 #include <optional>
 
 #include "experiments/commands/commands.h"
-#include "experiments/compare.h"
-#include "experiments/provenance.h"
+#include "experiments/output/provenance.h"
 #include "experiments/report/html.h"
 #include "experiments/report/matrix_svg.h"
 #include "experiments/report/npz.h"
 #include "experiments/report/picture_folder.h"
 #include "experiments/report/structure_report.h"
 #include "experiments/report/terminal.h"
-#include "experiments/trained_model.h"
+#include "experiments/runs/trained_model.h"
+#include "tensor/compare.h"
 #include "tensor/file.h"
 #include "tensor/npy.h"
 

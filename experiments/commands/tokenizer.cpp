@@ -10,8 +10,8 @@
 #include "data/wordpiece.h"
 #include "data/wordpiece_training.h"
 #include "experiments/commands/commands.h"
-#include "experiments/config.h"
-#include "experiments/json_line.h"
+#include "experiments/config/config.h"
+#include "experiments/output/json_line.h"
 #include "tensor/file.h"
 
 namespace matmix::experiments {

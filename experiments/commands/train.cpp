@@ -2,12 +2,12 @@
 #include <cmath>
 
 #include "experiments/commands/commands.h"
-#include "experiments/crash.h"
-#include "experiments/json_line.h"
-#include "experiments/progress.h"
-#include "experiments/provenance.h"
-#include "experiments/run_folder.h"
-#include "experiments/trainer.h"
+#include "experiments/output/json_line.h"
+#include "experiments/output/progress.h"
+#include "experiments/output/provenance.h"
+#include "experiments/runs/run_folder.h"
+#include "experiments/train/crash.h"
+#include "experiments/train/trainer.h"
 
 namespace matmix::experiments {
 namespace {

@@ -2,13 +2,15 @@
 #include <algorithm>
 
 #include "experiments/commands/commands.h"
-#include "experiments/json_line.h"
-#include "experiments/laws/page.h"
-#include "experiments/provenance.h"
+#include "experiments/output/json_line.h"
+#include "experiments/output/provenance.h"
+#include "experiments/report/law_page.h"
 #include "tensor/file.h"
 
 namespace matmix::experiments {
 namespace {
+
+using namespace mixers::laws;
 
 std::vector<Device> chosen_devices(const Global& global) {
   if (!global.device.empty()) return {global.device_or(kCpu)};

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "experiments/json_line.h"
+#include "experiments/output/json_line.h"
 #include "experiments/report/html.h"
 #include "experiments/report/matrix_script.h"
 #include "tensor/random.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "experiments/compare.h"
+#include "tensor/compare.h"
 #include "tensor/transfer.h"
 
 namespace matmix::experiments {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/json_line.h"
+#include "experiments/output/json_line.h"
 #include "mixers/structure.h"
 
 namespace matmix::experiments {

@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "autograd/no_grad.h"
+#include "tensor/compare.h"
 #include "tests/autograd/tiny_ops.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
 

@@ -5,8 +5,8 @@
 #include "autograd/backward.h"
 #include "autograd/no_grad.h"
 #include "autograd/trace.h"
+#include "tensor/compare.h"
 #include "tests/autograd/tiny_ops.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
 

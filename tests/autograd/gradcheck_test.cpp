@@ -4,10 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include "tensor/tolerance.h"
 #include "tests/autograd/tiny_ops.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 namespace matmix::testing {
 namespace {

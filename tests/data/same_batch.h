@@ -1,7 +1,7 @@
 #pragma once
 
 #include "data/batch.h"
-#include "tests/support/approx.h"
+#include "tensor/compare.h"
 
 namespace matmix::testing {
 

@@ -5,11 +5,11 @@
 
 #include <doctest/doctest.h>
 
-#include "experiments/laws/laws.h"
+#include "mixers/laws/laws.h"
 #include "nn/parameter_store.h"
+#include "tensor/compare.h"
+#include "tensor/tolerance.h"
 #include "tensor/transfer.h"
-#include "tests/support/approx.h"
-#include "tests/support/tolerance.h"
 
 using namespace matmix;
 using namespace matmix::mixers;
@@ -21,7 +21,7 @@ const std::vector<MixerRow> kPageRows{
 };
 
 void check_laws_of(const MixerRow& row) {
-  for (const auto& r : experiments::check_laws(row)) {
+  for (const auto& r : laws::check_laws(row)) {
     CAPTURE(r.law);
     CAPTURE(to_string(r.dtype));
     CAPTURE(r.where);
@@ -42,8 +42,7 @@ TEST_CASE("the page's mixer: three tokens by hand") {
   fill(store.master(), std::log(std::log(2)));  // a = 1/2
   const Var v = from_vector<double>({4, 8, 16}, {1, 3, 1, 1});
   const Var y = mixer.mix(Streams(DType::F64, kCpu), v, Runs::full(1, 3));
-  CHECK(testing::relative_error(y.value(), from_vector<double>({12, 18, 21}, {1, 3, 1, 1})) <=
-        testing::tolerance(DType::F64, 3));
+  CHECK(relative_error(y.value(), from_vector<double>({12, 18, 21}, {1, 3, 1, 1})) <= tolerance(DType::F64, 3));
 }
 
 TEST_CASE("the mixer that new_mixer.sh writes keeps every law") {

@@ -8,7 +8,7 @@
 #include <sstream>
 #include <vector>
 
-#include "experiments/config.h"
+#include "experiments/config/config.h"
 #include "mixers/registry.h"
 #include "tensor/file.h"
 #include "tests/support/program.h"

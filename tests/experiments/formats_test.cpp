@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiments/config.h"
+#include "experiments/config/config.h"
 #include "tensor/file.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"

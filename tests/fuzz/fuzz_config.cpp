@@ -1,4 +1,4 @@
-#include "experiments/config.h"
+#include "experiments/config/config.h"
 #include "tests/fuzz/input_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {

@@ -7,10 +7,10 @@
 #include "nn/parameter_store.h"
 #include "ops/layout/layout.h"
 #include "ops/matmul/matmul.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
+#include "tensor/tolerance.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 using namespace matmix;
 using namespace matmix::mixers;

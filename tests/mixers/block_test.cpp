@@ -9,8 +9,8 @@
 #include "ops/elementwise/elementwise.h"
 #include "ops/layout/layout.h"
 #include "ops/reduce/reduce.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
 

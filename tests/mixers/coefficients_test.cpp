@@ -5,8 +5,8 @@
 #include "mixers/mixer.h"
 #include "nn/parameter_store.h"
 #include "ops/layout/layout.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
 #include "tests/support/random.h"
 
 using namespace matmix;

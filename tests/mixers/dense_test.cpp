@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "nn/parameter_store.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
 #include "tests/support/random.h"
 
 using namespace matmix;

@@ -6,11 +6,11 @@
 #include <numbers>
 
 #include "mixers/structure.h"
-#include "tests/support/approx.h"
+#include "tensor/compare.h"
+#include "tensor/tolerance.h"
 #include "tests/support/devices.h"
 #include "tests/support/indices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 using namespace matmix;
 using namespace matmix::testing;

@@ -5,10 +5,10 @@
 #include "autograd/backward.h"
 #include "mixers/toeplitz.h"
 #include "nn/parameter_store.h"
-#include "tests/support/approx.h"
+#include "tensor/compare.h"
+#include "tensor/tolerance.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 using namespace matmix;
 using namespace matmix::testing;

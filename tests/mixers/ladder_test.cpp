@@ -11,7 +11,7 @@
 #include "ops/layout/layout.h"
 #include "ops/matmul/matmul.h"
 #include "tensor/accumulate.h"
-#include "tests/support/approx.h"
+#include "tensor/compare.h"
 #include "tests/support/random.h"
 
 using namespace matmix;

@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
 #include "tests/support/random.h"
 
 using namespace matmix;

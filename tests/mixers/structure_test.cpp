@@ -7,11 +7,11 @@
 #include <functional>
 #include <numbers>
 
+#include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tensor/transfer.h"
-#include "tests/support/approx.h"
 #include "tests/support/random.h"
 
 using namespace matmix;

@@ -2,11 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/support/approx.h"
+#include "tensor/compare.h"
+#include "tensor/tolerance.h"
 #include "tests/support/devices.h"
 #include "tests/support/indices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 using namespace matmix;
 using namespace matmix::testing;

@@ -2,12 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"
+#include "tensor/tolerance.h"
 #include "tensor/transfer.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
-#include "tests/support/tolerance.h"
 
 namespace matmix::testing {
 namespace {

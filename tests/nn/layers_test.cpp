@@ -6,11 +6,11 @@
 #include "ops/elementwise/elementwise.h"
 #include "ops/embedding/embedding.h"
 #include "ops/layout/layout.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
+#include "tensor/tolerance.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 using namespace matmix;
 using namespace matmix::nn;

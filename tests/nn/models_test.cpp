@@ -5,8 +5,8 @@
 #include "nn/parameter_store.h"
 #include "ops/cross_entropy/cross_entropy.h"
 #include "ops/elementwise/elementwise.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 
 using namespace matmix;

@@ -6,8 +6,8 @@
 #include "nn/layers.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/reduce/reduce.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 
 using namespace matmix;

@@ -12,10 +12,10 @@
 #include "ops/elementwise/elementwise.h"
 #include "ops/layout/layout.h"
 #include "ops/matmul/matmul.h"
-#include "tests/support/approx.h"
+#include "tensor/compare.h"
+#include "tensor/tolerance.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 namespace matmix::testing {
 namespace {

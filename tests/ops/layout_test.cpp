@@ -6,7 +6,7 @@
 
 #include "autograd/backward.h"
 #include "ops/elementwise/elementwise.h"
-#include "tests/support/approx.h"
+#include "tensor/compare.h"
 #include "tests/support/devices.h"
 #include "tests/support/indices.h"
 #include "tests/support/random.h"

@@ -7,11 +7,11 @@
 #include "ops/elementwise/elementwise.h"
 #include "ops/layout/layout.h"
 #include "ops/matmul/matmul.h"
+#include "tensor/compare.h"
 #include "tensor/parallel.h"
-#include "tests/support/approx.h"
+#include "tensor/tolerance.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 namespace matmix::testing {
 namespace {

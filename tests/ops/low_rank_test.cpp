@@ -7,11 +7,11 @@
 #include "autograd/backward.h"
 #include "ops/layout/layout.h"
 #include "ops/matmul/matmul.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tests/support/approx.h"
+#include "tensor/tolerance.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 using namespace matmix;
 using namespace matmix::testing;

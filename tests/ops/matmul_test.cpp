@@ -6,12 +6,12 @@
 #include "ops/layout/layout.h"
 #include "ops/matmul/gemm.h"
 #include "tensor/accumulate.h"
+#include "tensor/compare.h"
 #include "tensor/math_mode.h"
 #include "tensor/parallel.h"
-#include "tests/support/approx.h"
+#include "tensor/tolerance.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 namespace matmix::testing {
 namespace {

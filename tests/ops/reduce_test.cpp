@@ -7,12 +7,12 @@
 
 #include "autograd/backward.h"
 #include "ops/elementwise/elementwise.h"
+#include "tensor/compare.h"
 #include "tensor/parallel.h"
-#include "tests/support/approx.h"
+#include "tensor/tolerance.h"
 #include "tests/support/devices.h"
 #include "tests/support/indices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 namespace matmix::testing {
 namespace {

@@ -12,12 +12,12 @@
 #include "ops/layout/layout.h"
 #include "ops/matmul/matmul.h"
 #include "ops/vandermonde/vandermonde_order.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
+#include "tensor/tolerance.h"
 #include "tensor/transfer.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
-#include "tests/support/tolerance.h"
 
 namespace matmix::testing {
 namespace {

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "autograd/var.h"
+#include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
-#include "tests/support/approx.h"
 
 // Lists of an op's inputs, and of its results with the gradients of those inputs: undefined where left out.
 namespace matmix::testing {

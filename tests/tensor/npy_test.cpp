@@ -2,10 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tensor/file.h"
 #include "tensor/transfer.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
 #include "tests/support/temp_dir.h"

@@ -7,10 +7,10 @@
 #include <numeric>
 #include <set>
 
+#include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"
 #include "tensor/transfer.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 
 using namespace matmix;

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 #include "tests/support/random.h"
 #include "tests/support/temp_dir.h"

@@ -4,9 +4,9 @@
 
 #include <cmath>
 
+#include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"
-#include "tests/support/approx.h"
 #include "tests/support/devices.h"
 #include "tests/support/indices.h"
 

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace matmix::experiments {
+
+/// Columns of a fixed width (negative: aligned left), printed line by line.
+class Table {
+ public:
+  explicit Table(std::vector<std::pair<std::string, int>> columns) : columns_(std::move(columns)) {}
+  void head() const;
+  void row(const std::vector<std::string>& cells) const;
+
+ private:
+  std::vector<std::pair<std::string, int>> columns_;
+};
+/// "12.3", with three digits that count.
+std::string short_number(double x);
+
+}  // namespace matmix::experiments
