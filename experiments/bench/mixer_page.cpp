@@ -8,21 +8,11 @@
 
 #include "experiments/bench/harness.h"
 #include "experiments/output/table.h"
+#include "experiments/report/assets/assets.h"
 #include "experiments/report/html.h"
 
 namespace matmix::experiments {
 namespace {
-
-constexpr const char* kPlotStyle = R"(<style>
-svg { width: 100%; max-width: 36rem; font: 11px system-ui, sans-serif; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 0 1rem; }
-.tick { stroke: #e4e4e4; }
-.explicit { stroke: #b4532a; fill: #b4532a; }
-.fast { stroke: #2166ac; fill: #2166ac; }
-polyline.explicit, polyline.fast { fill: none; stroke-width: 2; }
-text { fill: #444; stroke: none; }
-</style>
-)";
 
 constexpr double kPlotWidth = 480, kPlotHeight = 240, kPlotLeft = 52, kPlotRight = 470, kPlotTop = 18,
                  kPlotBottom = 212;
@@ -144,7 +134,7 @@ std::optional<int64_t> crossover(const std::vector<LengthFigures>& lengths) {
 }
 
 std::string mixer_page(const std::vector<MixerFigures>& all, const std::string& made_by) {
-  std::string body = kPlotStyle;
+  std::string body = text("<style>", kPlotStyle, "</style>\n");
   body += fmt::format(
       "<h1>Time and memory of the mixers</h1>\n<p>{}. One sequence of L tokens; "
       "<b style=\"color:#b4532a\">explicit</b> and <b style=\"color:#2166ac\">fast</b>.</p>\n",

@@ -2,27 +2,11 @@
 
 #include <cstdint>
 
+#include "experiments/report/assets/assets.h"
 #include "experiments/report/png.h"
 
 namespace matmix::experiments {
 namespace {
-
-constexpr const char* kStyle = R"(
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
-h2 { margin-top: 2.5rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .6rem; border-bottom: 1px solid #e4e4e4; text-align: right; white-space: nowrap; }
-th:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
-thead th { border-bottom: 2px solid #bbb; vertical-align: bottom; }
-.pass { background: #eef8ee; }
-.near { background: #fdf6dc; }
-.fail { background: #f9d3d0; font-weight: 600; }
-.none { color: #bbb; }
-dt { font-weight: 600; }
-dd { margin: 0 0 .4rem 1.5rem; }
-svg { max-width: 100%; height: auto; }
-)";
 
 std::string page_of(std::string_view title, std::string_view style, std::string_view body) {
   std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
@@ -58,7 +42,7 @@ std::string base64(std::string_view bytes) {
   return digits;
 }
 
-std::string html_page(std::string_view title, std::string_view body) { return page_of(title, kStyle, body); }
+std::string html_page(std::string_view title, std::string_view body) { return page_of(title, kPageStyle, body); }
 
 std::string embeddable_page(std::string_view title, std::string_view part) { return page_of(title, "", part); }
 

@@ -5,8 +5,8 @@
 #include <bit>
 
 #include "experiments/output/json_line.h"
+#include "experiments/report/assets/assets.h"
 #include "experiments/report/html.h"
-#include "experiments/report/matrix_script.h"
 #include "tensor/random.h"
 #include "tensor/transfer.h"
 

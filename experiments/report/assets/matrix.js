@@ -1,31 +1,4 @@
-#include "experiments/report/matrix_script.h"
-
-namespace matmix::experiments {
-
-const char* const kMatrixStyle = R"(
-.matmix { font: 14px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 1rem auto; }
-.matmix h2 { margin: .5rem 0 0; font-size: 1.5em; }
-.matmix p { margin: .3rem 0; }
-.matmix-faint, .matmix-grid figcaption { opacity: .7; font-size: 12px; }
-.matmix-choice { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: .8rem 0; }
-.matmix-choice select { font: inherit; }
-.matmix-grid { display: grid; gap: .6rem; justify-content: start; overflow-x: auto; padding: 3px; }
-.matmix figure { margin: 0; }
-.matmix-grid img { width: 100%; display: block; outline: 1px solid #8888; }
-.matmix img, .matmix image { image-rendering: pixelated; cursor: crosshair; }
-.matmix-chosen img { outline: 3px solid #f28e2b; }
-.matmix-entry { font: 13px ui-monospace, monospace; min-height: 1.5em; }
-.matmix-detail { display: flex; flex-wrap: wrap; gap: 1rem 2rem; margin-top: .8rem; }
-.matmix-detail svg { max-width: 100%; height: auto; overflow: visible; font: 11px ui-monospace, monospace; }
-.matmix-detail svg text { fill: currentColor; }
-.matmix-title { font-weight: 600; }
-.matmix-detail .matmix-axis { opacity: .65; font: 12px system-ui, sans-serif; }
-.matmix-on { font-weight: 700; }
-.matmix-lines path { fill: none; pointer-events: stroke; }
-.matmix-dim path:not(.matmix-on) { opacity: .08; }
-)";
-
-const char* const kMatrixScript = R"(box => {
+box => {
   const all = (from, what) => [...from.querySelectorAll(what)];
   const tokens = JSON.parse(box.dataset.tokens).tokens, L = tokens.length;
   const labels = tokens.map(x => x.replace(/\s/g, '\u2423')).map(x => x.length > 14 ? x.slice(0, 13) + '\u2026' : x);
@@ -244,6 +217,4 @@ const char* const kMatrixScript = R"(box => {
   }
   for (const select of all(box, 'select')) select.addEventListener('change', repaint);
   if (heads.length) show();
-})";
-
-}  // namespace matmix::experiments
+}
