@@ -19,7 +19,7 @@
 namespace matmix::experiments {
 namespace {
 
-using mixers::Streams;
+using mixers::Streams, mixers::laws::explicit_product, mixers::laws::Form, mixers::laws::NamedTensor;
 
 constexpr mixers::BlockShape kShape{.D = 256, .H = 4, .P = 64};
 

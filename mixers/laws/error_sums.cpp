@@ -17,10 +17,9 @@ double squared_distance(const std::vector<double>& a, const std::vector<double>&
 
 }  // namespace
 
-double Pool::Sums::relative(double square) const { return std::sqrt(square / (size > 0 ? size : 1)); }
+double Pool::Sums::relative() const { return std::sqrt(error / (size > 0 ? size : 1)); }
 
-void Pool::add(const std::string& part, const Tensor& got, const Tensor& want, const Tensor& plain,
-               const std::string& where) {
+void Pool::add(const std::string& part, const Tensor& got, const Tensor& want, const std::string& where) {
   auto known = std::ranges::find(parts_, part, &Sums::part);
   if (known == parts_.end()) {
     known = parts_.emplace(known);
@@ -29,19 +28,24 @@ void Pool::add(const std::string& part, const Tensor& got, const Tensor& want, c
   const std::vector<double> values = to_vector<double>(want);
   const double error = squared_distance(to_vector<double>(got), values);
   known->error += error;
-  known->plain += squared_distance(to_vector<double>(plain), values);
   for (const double x : values) known->size += x * x;
   if (error > known->worst) known->worst = error, known->where = where;
 }
 
-void Pool::add(const Evaluation& got, const Evaluation& want, const Evaluation& plain, const std::string& where) {
-  add("y", got.y, want.y, plain.y, where);
+void Pool::add(const Evaluation& got, const Evaluation& want, const std::string& where) {
+  add("y", got.y, want.y, where);
   for (size_t i = 0; i < got.gradients.size(); ++i)
-    add("d " + got.gradients[i].name, got.gradients[i].value, want.gradients[i].value, plain.gradients[i].value, where);
+    add("d " + got.gradients[i].name, got.gradients[i].value, want.gradients[i].value, where);
+}
+
+double Pool::relative(const std::string& part) const {
+  const auto found = std::ranges::find(parts_, part, &Sums::part);
+  require(found != parts_.end(), "laws", "no errors were added for '", part, "'");
+  return found->relative();
 }
 
 void Pool::write(LawBook& book, const std::string& law, double tolerance) const {
-  for (const Sums& s : parts_) book.add(law, s.relative(s.error), tolerance, s.where + ", " + s.part);
+  for (const Sums& s : parts_) book.add(law, s.relative(), tolerance, s.where + ", " + s.part);
 }
 
 }  // namespace matmix::mixers::laws

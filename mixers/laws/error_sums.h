@@ -14,19 +14,19 @@ class Pool {
   /// ||got - want|| with what else there is to say of it.
   struct Sums {
     std::string part;
-    double error = 0, plain = 0, size = 0;  ///< squares of got - want, plain - want and want
-    double worst = -1;                      ///< share of `error` of the case `where`
+    double error = 0, size = 0;  ///< squares of got - want and want
+    double worst = -1;           ///< share of `error` of the case `where`
     std::string where;
 
-    double relative(double square) const;
+    /// ||got - want|| / ||want||; absolute where want is 0.
+    double relative() const;
   };
 
-  /// plain: the same by another way in the same precision, by which some laws judge.
-  void add(const std::string& part, const Tensor& got, const Tensor& want, const Tensor& plain,
-           const std::string& where);
-  void add(const Evaluation& got, const Evaluation& want, const std::string& where) { add(got, want, want, where); }
-  void add(const Evaluation& got, const Evaluation& want, const Evaluation& plain, const std::string& where);
+  void add(const std::string& part, const Tensor& got, const Tensor& want, const std::string& where);
+  void add(const Evaluation& got, const Evaluation& want, const std::string& where);
   const std::vector<Sums>& parts() const { return parts_; }
+  /// That of the part; Error if there is none.
+  double relative(const std::string& part) const;
   /// All parts as cases of one law.
   void write(LawBook& book, const std::string& law, double tolerance) const;
 

@@ -50,16 +50,18 @@ Subject::Subject(const Setting& setting, const MixerSizes& sizes)
   store_->refresh_shadow();
 }
 
-std::unique_ptr<Subject> Subject::oracle() const {
+std::unique_ptr<Subject> Subject::in(DType dtype, Device device) const {
   Setting setting = setting_;
-  setting.dtype = DType::F64;
-  setting.device = kCpu;
+  setting.dtype = dtype;
+  setting.device = device;
   auto twin = std::make_unique<Subject>(setting, sizes_);
   std::vector<Tensor> values;
-  nn::for_each_parameter(*mixer_, [&](const std::string&, nn::Parameter& p) { values.push_back(p.var().value()); });
+  nn::for_each_parameter(*mixer_, [&](const std::string&, nn::Parameter& p) { values.push_back(to_oracle(p.var().value())); });
   size_t next = 0;
-  nn::for_each_parameter(*twin->mixer_,
-                         [&](const std::string&, nn::Parameter& p) { copy(p.master(), to_oracle(values[next++])); });
+  nn::for_each_parameter(*twin->mixer_, [&](const std::string&, nn::Parameter& p) {
+    copy(p.master(), to(cast(values[next++], p.master().dtype()), device));
+  });
+  twin->store_->refresh_shadow();
   return twin;
 }
 

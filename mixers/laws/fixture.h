@@ -31,8 +31,8 @@ struct Setting {
 class Subject {
  public:
   Subject(const Setting& setting, const MixerSizes& sizes);
-  /// The same mixer with the same values, in F64 on the CPU: the oracle.
-  std::unique_ptr<Subject> oracle() const;
+  /// The same mixer with the same values, rounded to `dtype`. In F64 on the CPU it is the oracle.
+  std::unique_ptr<Subject> in(DType dtype, Device device) const;
 
   const Mixer& mixer() const { return *mixer_; }
   const nn::ParameterStore& store() const { return *store_; }

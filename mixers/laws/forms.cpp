@@ -54,34 +54,35 @@ class Twins {
         sweep_(sweep),
         book_(book),
         subject_(setting, law_sizes(sweep.Q, sweep.max_len())),
-        oracle_(subject_.oracle()) {}
+        oracle_(subject_.in(DType::F64, kCpu)),
+        rounded_(subject_.in(setting.dtype == DType::F64 ? DType::F32 : setting.dtype, kCpu)),
+        exact_(rounded_->in(DType::F64, kCpu)) {}
 
   void check() {
     for (const int64_t L : sweep_.lengths)
       for (const auto& [lengths, layout] : twin_layouts(L, setting_.exhaustive)) check(L, lengths, layout);
     for (const Pool::Sums& s : pool_.parts()) {
-      const double allowed = setting_.dtype == DType::BF16 ? kBf16Share * s.relative(s.plain) + kBf16Rounding
-                                                           : allowed_to(subject_, sweep_);
-      book_.add(s.part == "y" ? "value" : "gradient", s.relative(s.error), allowed, s.where + ", " + s.part);
+      const double allowed = allowed_to(subject_, sweep_);
+      if (getenv("DUMP")) fprintf(stderr, "D|%s|%s|%s|%s|Q%ld|%s|%.4g|%.4g\n", setting_.row.name.c_str(), std::string(to_string(setting_.source)).c_str(), std::string(to_string(setting_.dtype)).c_str(), to_string(setting_.device).c_str(), (long)sweep_.Q, s.part.c_str(), s.relative() , rounding_.relative(s.part) * (setting_.dtype == DType::F64 ? 0x1p-29 : 1));
+      book_.add(s.part == "y" ? "value" : "gradient", s.relative(), allowed, s.where + ", " + s.part);
     }
   }
 
  private:
   void check(int64_t L, const std::vector<int64_t>& lengths, const Layout& layout) {
+    const std::string where = where_of(L, sweep_.Q, layout.name);
     const Tokens tokens = subject_.draw_tokens(lengths);
-    const Evaluation fast = evaluate(subject_, tokens, layout, Form::kFast);
-    const Evaluation truth = evaluate(*oracle_, tokens, layout, Form::kExplicit);
-    const bool rounds = setting_.dtype == DType::BF16;
-    const Evaluation plain = rounds ? evaluate(subject_, tokens, layout, Form::kExplicit) : truth;
-    pool_.add(fast, truth, plain, where_of(L, sweep_.Q, layout.name));
+    pool_.add(evaluate(subject_, tokens, layout, Form::kFast), evaluate(*oracle_, tokens, layout, Form::kExplicit), where);
+    const Tokens r = rounded_->draw_tokens(lengths);
+    rounding_.add(evaluate(*rounded_, r, layout, Form::kExplicit), evaluate(*exact_, r, layout, Form::kExplicit), where);
   }
 
   Setting setting_;
   Sweep sweep_;
   LawBook& book_;
   Subject subject_;
-  std::unique_ptr<Subject> oracle_;
-  Pool pool_;
+  std::unique_ptr<Subject> oracle_, rounded_, exact_;
+  Pool pool_, rounding_;
 };
 
 /// NaN in every layout of padding, and a batch of nothing else, against each sequence alone.

@@ -1,13 +1,22 @@
 #include <doctest/doctest.h>
 
 #include "autograd/backward.h"
+#include "mixers/block.h"
+#include "mixers/registry.h"
 #include "nn/models/bert.h"
 #include "nn/parameter_store.h"
 #include "ops/cross_entropy/cross_entropy.h"
+#include "ops/dropout/dropout.h"
 #include "ops/elementwise/elementwise.h"
+#include "ops/embedding/embedding.h"
+#include "ops/layout/layout.h"
+#include "ops/linear/linear.h"
+#include "ops/norm/norm.h"
 #include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tests/support/devices.h"
+#include "tests/support/model_gradients.h"
+#include "tests/support/random.h"
 
 using namespace matmix;
 using namespace matmix::nn;
@@ -26,6 +35,34 @@ class Twice final : public SequenceMixer {
 std::unique_ptr<SequenceMixer> twice(int64_t) { return std::make_unique<Twice>(); }
 
 const BertOptions kTiny{.vocab_size = 11, .max_positions = 8, .encoder = {.d_model = 4, .layers = 2, .mlp_width = 6}};
+
+/// Every part that a model can have: positions, dropout, MLPs, two layers.
+BertOptions whole_options(NormKind norm, bool gated) {
+  return {.vocab_size = 11,
+          .max_positions = 8,
+          .embedding_dropout = 0.3,
+          .encoder = {.d_model = 4,
+                      .layers = 2,
+                      .norm = norm,
+                      .mlp_width = 6,
+                      .mlp = {.act = gated ? Activation::kSilu : Activation::kGelu, .gated = gated},
+                      .dropout = 0.4}};
+}
+
+/// Moves every parameter off its first value, so that no two are alike and no bias is 0.
+void shake(const ParameterStore& store, double by) {
+  for (size_t i = 0; i < store.entries().size(); ++i) {
+    const Tensor values = ParameterStore::part(store.master(), store.entries()[i]);
+    copy(values, (Var(values) + affine(random_tensor(values.shape(), 100 + i), by)).value());
+  }
+}
+
+/// Packed rows with a gap, and targets of both rows.
+struct PackedTargets {
+  Runs runs = Runs::of(2, 7, {{0, 0, 4}, {0, 4, 2}, {1, 1, 5}});
+  Tensor ids = from_vector<int64_t>({1, 2, 3, 4, 5, 6, 0, 0, 7, 3, 2, 9, 1, 0}, {2, 7});
+  Tensor at = from_vector<int64_t>({0, 3, 5, 8, 12});
+};
 
 Var loss(const Bert& model, const Tensor& ids, const Runs& runs, const Tensor& at, const Tensor& labels) {
   return cross_entropy(model.logits(model.encode(ids, runs), at), labels).loss;
@@ -102,4 +139,99 @@ TEST_CASE("a sequence beyond the learned positions is refused") {
   const ParameterStore store(model, kCpu, MathMode::kF32, 5);
   CHECK_THROWS_WITH_AS(model.encode(zeros({1, 9}, DType::I64), Runs::full(1, 9)),
                        "bert: sequences must have at most 8 tokens (max_positions), got 9", Error);
+}
+
+TEST_CASE("gradients of a whole model are those of finite differences, for every parameter") {
+  const PackedTargets on;
+  const StepState state(kCpu);
+  state.set(3, 0, 1);
+  for (const auto& [kind, gated] : {std::pair{NormKind::kLayer, false}, {NormKind::kRms, true}}) {
+    Bert model(whole_options(kind, gated), twice);
+    const ParameterStore store(model, kCpu, MathMode::kF64, 5);
+    shake(store, 0.5);
+    const auto result = [&] {
+      return model.logits(model.encode(on.ids, on.runs, {.seed = 7, .state = &state}), on.at);
+    };
+    const GradcheckReport report = check_parameters("bert", store, result);
+    CHECK(report.arguments.size() == store.entries().size());
+    CHECK_MESSAGE(report.worst() <= kGradcheck, report.text());
+    for (const GradError& e : report.arguments) CHECK_MESSAGE(e.numeric != 0, e.argument);
+  }
+}
+
+TEST_CASE("so are those of a model with every mixer, along random directions") {
+  const PackedTargets on;
+  for (const mixers::MixerRow& row : mixers::registry()) {
+    CAPTURE(row.name);
+    const auto make = [&](const mixers::BlockShape& shape) {
+      return row.make(shape, {.state = 2, .groups = 1, .qk_dim = 2, .max_len = 8, .Q = 3});
+    };
+    const bool one_copy = make({.D = 8, .H = 2, .P = 4})->traits().copies == 1;
+    const mixers::BlockOptions options{.d_model = 4,
+                                       .headdim = 4,
+                                       .conv_width = 3,
+                                       .gate = one_copy ? mixers::Gate::kAfterNorm : mixers::Gate::kNone};
+    const auto block = [&](int64_t) { return std::make_unique<mixers::MixerBlock>(options, make); };
+    Bert model({.vocab_size = 11, .encoder = {.d_model = 4, .layers = 2, .mlp_width = 6}}, block);
+    const ParameterStore store(model, kCpu, MathMode::kF64, 5);
+    shake(store, 0.5);
+    const auto result = [&] { return model.logits(model.encode(on.ids, on.runs), on.at); };
+    const GradcheckReport report =
+        check_parameters(row.name, store, result, {.step = 1e-4, .full_up_to = 0, .directions = 2});
+    // Slopes along decays are small beside what rounding leaves of the others.
+    double steepest = 0;
+    for (const GradError& e : report.arguments) steepest = std::max(steepest, std::abs(e.numeric));
+    for (const GradError& e : report.arguments)
+      CHECK_MESSAGE(std::abs(e.analytic - e.numeric) <= kGradcheck * steepest, report.text());
+  }
+}
+
+TEST_CASE("a whole model is its parts: tables, norms, dropout after each, MLPs, residual sums, the head") {
+  const PackedTargets on;
+  const StepState state(kCpu);
+  state.set(3, 0, 1);
+  constexpr uint64_t kSeed = 7;
+  for (const bool trains : {false, true})
+    for (const auto& [kind, gated_mlp] : {std::pair{NormKind::kLayer, false}, {NormKind::kRms, true}}) {
+      const NormKind norm_kind = kind;
+      const BertOptions options = whole_options(kind, gated_mlp);
+      Bert model(options, twice);
+      const ParameterStore store(model, kCpu, MathMode::kF64, 5);
+      shake(store, 0.5);
+      const auto parameter = [&](const std::string& path) -> Var {
+        for (const auto& e : store.entries())
+          if (e.path == path) return ParameterStore::part(store.master(), e);
+        return {};
+      };
+      const auto normed = [&](const Var& x, const std::string& path, NormKind how) {
+        return norm(x, parameter(path + ".weight"), {.kind = how, .bias = parameter(path + ".bias")}).y;
+      };
+      const auto dropped = [&](const Var& x, double p, const std::string& path) {
+        return trains ? dropout(x, p, kSeed, stream_of(path), state.step) : x;
+      };
+      const auto product = [&](const Var& x, const std::string& path) {
+        return linear(x, parameter(path + ".weight"), {.bias = parameter(path + ".bias")});
+      };
+      const auto mlp = [&](const Var& x, const std::string& path) {
+        const Var wide = product(x, path + ".up");
+        return product(gated_mlp ? narrow(wide, 2, 0, 6) * silu(narrow(wide, 2, 6, 6)) : gelu(wide), path + ".down");
+      };
+      Var r = embedding(parameter("embedding.weight"), on.ids) +
+              embedding(parameter("position_embedding.weight"), on.runs.position(kCpu));
+      r = dropped(normed(r, "embedding_norm", NormKind::kLayer), 0.3, "embedding_dropout");
+      for (int layer = 0; layer < 2; ++layer) {
+        const std::string path = text("encoder.layers.", layer);
+        r = r + dropped(affine(normed(r, path + ".norm", norm_kind), 2), 0.4, path + ".dropout");
+        r = r + dropped(mlp(normed(r, path + ".mlp_norm", norm_kind), path + ".mlp"), 0.4, path + ".mlp_dropout");
+      }
+      const Var hidden = normed(r, "encoder.final_norm", norm_kind);
+      const nn::ForwardContext context{.seed = kSeed, .state = trains ? &state : nullptr};
+      const Var got = model.encode(on.ids, on.runs, context);
+      CHECK(relative_error(got.value(), hidden.value()) < 1e-13);
+
+      const Var rows = gelu(product(embedding(reshape(hidden, {14, 4}), on.at), "head.transform"));
+      const Var want =
+          linear(normed(rows, "head.norm", NormKind::kLayer), parameter("embedding.weight"), {.bias = parameter("head.bias")});
+      CHECK(relative_error(model.logits(got, on.at).value(), want.value()) < 1e-13);
+    }
 }

@@ -12,26 +12,43 @@
 using namespace matmix;
 using namespace matmix::nn;
 
-TEST_CASE("one AdamW step by hand: clipping, decay on the weight and not on the bias") {
+TEST_CASE("two AdamW steps by hand: clipping before the update, decay on the weight and not on the bias") {
+  constexpr double kB1 = 0.8, kB2 = 0.9, kEps = 1e-3, kDecay = 0.5, kLr[] = {0.1, 0.3};
+  const double gradients[2][2] = {{3, 4}, {0.3, -0.4}};  // of norm 5, and of norm 0.5, which is not clipped
   for (const Device device : testing::test_devices()) {
     Linear layer(1, 1);
     const ParameterStore store(layer, device, MathMode::kF64, 0);
     fill(layer.weight.master(), 2);
     fill(layer.bias.master(), 1);
-    store.zero_grad();
-    fill(ParameterStore::part(store.grad(), store.entries()[0]), 3);
-    fill(ParameterStore::part(store.grad(), store.entries()[1]), 4);
-
     const StepState state(device);
-    state.set(0, 0.1, 1);
-    const AdamW adamw(store, {.weight_decay = 0.5, .max_grad_norm = 1});
-    adamw.step(state);
-
-    CHECK(item<double>(state.grad_norm) == doctest::Approx(5));
-    CHECK(item<double>(state.clip) == doctest::Approx(0.2));
-    // At the first step m / (1 - b1) = g and v / (1 - b2) = g^2, so the move is lr * sign(g), but for eps.
-    CHECK(item<double>(layer.weight.master()) == doctest::Approx(2 - 0.1 * (0.5 * 2 + 0.6 / (0.6 + 1e-8))));
-    CHECK(item<double>(layer.bias.master()) == doctest::Approx(1 - 0.1 * (0.8 / (0.8 + 1e-8))));
+    const AdamW adamw(store,
+                      {.beta1 = kB1, .beta2 = kB2, .eps = kEps, .weight_decay = kDecay, .max_grad_norm = 1});
+    double want[2] = {2, 1}, m[2] = {}, v[2] = {};
+    for (int step = 0; step < 2; ++step) {
+      store.zero_grad();
+      const double norm = step == 0 ? 5 : 0.5, clip = step == 0 ? 0.2 : 1;
+      for (size_t i = 0; i < 2; ++i) {
+        const auto part = [&](const Tensor& flat) { return ParameterStore::part(flat, store.entries()[i]); };
+        fill(part(store.grad()), gradients[step][i]);
+        const double g = clip * gradients[step][i];
+        m[i] = kB1 * m[i] + (1 - kB1) * g;
+        v[i] = kB2 * v[i] + (1 - kB2) * g * g;
+        const double first = m[i] / (1 - std::pow(kB1, step + 1)), second = v[i] / (1 - std::pow(kB2, step + 1));
+        want[i] -= kLr[step] * ((i == 0 ? kDecay * want[i] : 0) + first / (std::sqrt(second) + kEps));
+      }
+      state.set(step, kLr[step], 1);
+      adamw.step(state);
+      CHECK(item<double>(state.grad_norm) == doctest::Approx(norm).epsilon(1e-14));
+      CHECK(item<double>(state.clip) == doctest::Approx(clip).epsilon(1e-14));
+      for (size_t i = 0; i < 2; ++i) {
+        const auto got = [&](const Tensor& flat) {
+          return item<double>(ParameterStore::part(flat, store.entries()[i]));
+        };
+        CHECK(got(store.m()) == doctest::Approx(m[i]).epsilon(1e-14));
+        CHECK(got(store.v()) == doctest::Approx(v[i]).epsilon(1e-14));
+        CHECK(got(store.master()) == doctest::Approx(want[i]).epsilon(1e-14));
+      }
+    }
   }
 }
 
