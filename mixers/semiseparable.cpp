@@ -51,6 +51,7 @@ Traits Semiseparable::traits() const {
   return {.name = name(),
           .causal = !reverse,
           .sequence_aligned = true,
+          .accuracy = options_.decay == StateDecay::kComplex ? 3e-14 : 0,  // turns of up to a hundred radians
           .rank_below = reverse ? 0 : options_.state,
           .rank_above = reverse ? options_.state : 0,
           .explicit_cost = "L^2 (N + P)",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tensor/tolerance.h"
 #include "tensor/transfer.h"
 
 namespace matmix::mixers::laws {
@@ -44,8 +45,29 @@ double Pool::relative(const std::string& part) const {
   return found->relative();
 }
 
-void Pool::write(LawBook& book, const std::string& law, double tolerance) const {
-  for (const Sums& s : parts_) book.add(law, s.relative(), tolerance, s.where + ", " + s.part);
+void Pool::write(LawBook& book, const std::function<std::string(const std::string&)>& law_of,
+                 const std::function<double(const std::string&)>& allowed) const {
+  for (const Sums& s : parts_) book.add(law_of(s.part), s.relative(), allowed(s.part), s.where + ", " + s.part);
+}
+
+Rounding::Rounding(const Subject& subject)
+    : dtype_(subject.setting().dtype),
+      plain_(subject.in(dtype_ == DType::F64 ? DType::F32 : dtype_, kCpu)),
+      oracle_(plain_->in(DType::F64, kCpu)) {}
+
+void Rounding::add(const std::vector<int64_t>& lengths, const Layout& layout) {
+  const Tokens tokens = plain_->draw_tokens(lengths);
+  add(tokens, layout, evaluate(*oracle_, tokens, layout, Form::kExplicit));
+}
+
+void Rounding::add(const Tokens& tokens, const Layout& layout, const Evaluation& truth) {
+  errors_.add(evaluate(*plain_, tokens, layout, Form::kExplicit), truth, layout.name);
+}
+
+double Rounding::allowed(const std::string& part, bool states) const {
+  const DType measured = plain_->setting().dtype;
+  const double allowed = tolerance_beside(dtype_, errors_.relative(part) * epsilon(dtype_) / epsilon(measured));
+  return states ? std::max(allowed, plain_->mixer().traits().accuracy) : allowed;
 }
 
 }  // namespace matmix::mixers::laws

@@ -38,8 +38,7 @@ std::vector<int64_t> unlike_lengths(int64_t L);
 std::string where_of(int64_t L, int64_t Q, const std::string& layout);
 
 // One function a group of laws; each adds what it measures.
-void check_twins(const Setting& setting, LawBook& book);
-void check_layouts(const Setting& setting, LawBook& book);
+void check_forms(const Setting& setting, LawBook& book);
 void check_linear(const Setting& setting, LawBook& book);
 void check_causal(const Setting& setting, LawBook& book);
 void check_recurrence(const Setting& setting, LawBook& book);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mixers/attention.h"
+#include "mixers/cauchy.h"
 #include "mixers/laws/law_report.h"
 #include "mixers/low_rank.h"
 #include "mixers/monarch.h"
@@ -69,6 +70,14 @@ std::vector<MixerRow> all_rows() {
   rows.push_back(low_rank_variant("elu + 1, normalised", FeatureMap::kEluPlusOne, true));
   rows.push_back(low_rank_variant("exp, normalised", FeatureMap::kExp, true));
   rows.push_back(low_rank_variant("relu", FeatureMap::kRelu, false));
+  rows.push_back({"cauchy, every digit", "an option of it", [](const BlockShape& s, const MixerSizes& z) {
+                    return std::make_unique<Cauchy>(
+                        s, CauchyMixerOptions{.qk_dim = z.qk_dim, .scale_len = z.max_len, .accuracy = 1e-14});
+                  }});
+  rows.push_back({"vandermonde, every digit", "an option of it", [](const BlockShape& s, const MixerSizes& z) {
+                    return std::make_unique<Vandermonde>(
+                        s, VandermondeMixerOptions{.qk_dim = z.qk_dim, .scale_len = z.max_len, .accuracy = 1e-14});
+                  }});
   rows.push_back({"monarch, order 3", "an option of it", [](const BlockShape& shape, const MixerSizes& sizes) {
                     const int64_t order = std::min<int64_t>(3, Monarch::finest_order(sizes.max_len));
                     return std::make_unique<Monarch>(shape,
@@ -89,8 +98,8 @@ std::vector<MixerRow> all_rows() {
 }
 
 using Check = void (*)(const Setting&, LawBook&);
-constexpr Check kMixerLaws[] = {check_twins, check_layouts, check_linear,     check_causal, check_recurrence,
-                                check_scale, check_ranks,   check_repeatable, check_devices};
+constexpr Check kMixerLaws[] = {check_forms, check_linear, check_causal,     check_recurrence,
+                                check_scale, check_ranks,  check_repeatable, check_devices};
 constexpr Check kBlockLaws[] = {check_facts, check_parameters, check_initial};
 
 bool has_streams(const MixerRow& row) { return !row.make(kLawShape, law_sizes(8, 16))->streams().empty(); }

@@ -8,12 +8,6 @@
 
 namespace matmix::mixers::laws {
 
-/// A BF16 result of a fast form may be this many times as far from F64 as the plain formula in BF16 is ...
-inline constexpr double kBf16Share = 2;
-/// ... and one rounding more, root mean square: a rounding errs by at most 2^-8 of a number, by 0.42 of that on
-/// average.
-inline constexpr double kBf16Rounding = 0x1p-9;
-
 /// Where streams come from in a trial: token by token, from a learned table of positions, or from a function of the
 /// position. To the mixer alone the last two are one, so the third is tried in the block only.
 enum class SourceKind { kProjected, kTable, kGenerated };

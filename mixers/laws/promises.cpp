@@ -4,11 +4,11 @@
 
 #include "autograd/no_grad.h"
 #include "mixers/laws/block_fixture.h"
+#include "mixers/laws/error_sums.h"
 #include "mixers/laws/law_report.h"
 #include "mixers/laws/matrices.h"
 #include "tensor/compare.h"
 #include "tensor/create.h"
-#include "tensor/tolerance.h"
 #include "tensor/transfer.h"
 
 namespace matmix::mixers::laws {
@@ -53,6 +53,13 @@ double change_of_row(const Eigen::VectorXd& a, const Eigen::VectorXd& b, bool no
   return normalised ? distance_up_to_factor(a, b) : (b - a).norm() / size;
 }
 
+/// What rounding allows to the result at sequences of these equal lengths.
+double allowed_to_y(const Subject& subject, const std::vector<int64_t>& lengths) {
+  Rounding rounding(subject);
+  rounding.add(lengths, full_layout(lengths));
+  return rounding.allowed("y");
+}
+
 /// How far the row sums of M are from 1, at most.
 double distance_from_normalised(const Subject& subject, int64_t L) {
   double worst = 0;
@@ -81,8 +88,12 @@ double influence_of_future(const Subject& subject, int64_t L) {
 }  // namespace
 
 void check_linear(const Setting& setting, LawBook& book) {
-  for (const int64_t L : {1, 7, 20}) {
-    const Subject subject(setting, law_sizes(8, L));
+  double difference = 0, size = 0;
+  const int64_t longest = 20;
+  const Subject subject(setting, law_sizes(8, longest));
+  Rounding rounding(subject);
+  for (const int64_t L : {int64_t{1}, int64_t{7}, longest}) {
+    const Layout layout = full_layout({L, L});
     Tokens tokens = subject.draw_tokens({L, L});
     // Whole numbers, so that the sums are exact in every dtype.
     const auto whole = [&](const char* use) {
@@ -95,18 +106,17 @@ void check_linear(const Setting& setting, LawBook& book) {
     for (size_t i = 0; i < a.size(); ++i) both[i] = a[i] + 2 * b[i];
     const auto y = [&](const std::vector<double>& v) {
       tokens.v = from_vector(v, tokens.v.shape());
-      return to_vector<double>(product(subject, tokens, full_layout({L, L})));
+      return to_vector<double>(product(subject, tokens, layout));
     };
     const auto ya = y(a), yb = y(b), r = y(none), yboth = y(both);
-    double difference = 0, size = 0;
     for (size_t i = 0; i < r.size(); ++i) {
       const double want = ya[i] + 2 * (yb[i] - r[i]);
       difference += (yboth[i] - want) * (yboth[i] - want);
       size += ya[i] * ya[i] + 4 * yb[i] * yb[i] + r[i] * r[i];
     }
-    book.add("linear", size > 0 ? std::sqrt(difference / size) : 0, tolerance(setting.dtype, static_cast<double>(L)),
-             where_of(L, 8, "full"));
+    rounding.add(tokens.lengths, layout);
   }
+  book.add("linear", size > 0 ? std::sqrt(difference / size) : 0, rounding.allowed("y"), where_of(longest, 8, "full"));
 }
 
 void check_causal(const Setting& setting, LawBook& book) {
@@ -124,13 +134,13 @@ void check_causal(const Setting& setting, LawBook& book) {
   const Tensor before = product(subject, tokens, full_layout({L})).narrow(0, 0, past);
   if (!promised.length_dependent)
     book.add("truncation", relative_error(product(subject, first_tokens(tokens, past), full_layout({past})), before),
-             tolerance(setting.dtype, static_cast<double>(before.numel())), text("the first ", past, " of ", L));
+             allowed_to_y(subject, {past}), text("the first ", past, " of ", L));
   tokens.v = clone(tokens.v);
   fill(tokens.v.narrow(0, past, L - past), 1e3);
   const Tensor after = product(subject, tokens, full_layout({L})), want = clone(after);
   copy(want.narrow(0, 0, past), before);
   book.add("causal", relative_error(after, want),
-           promised.by_transforms ? tolerance(setting.dtype, static_cast<double>(L)) : 0,
+           promised.by_transforms ? allowed_to_y(subject, {L}) : 0,
            "the fast form, when v behind a token changes");
 }
 

@@ -2,7 +2,6 @@
 #include "mixers/laws/error_sums.h"
 #include "mixers/recurrence.h"
 #include "ops/layout/layout.h"
-#include "tensor/tolerance.h"
 
 namespace matmix::mixers::laws {
 namespace {
@@ -49,17 +48,21 @@ void check_recurrence(const Setting& setting, LawBook& book) {
   book.add("recurrence", recurrence_of(subject.mixer()) != nullptr, "causal and of bounded rank, but no Recurrence");
   if (recurrence_of(subject.mixer()) == nullptr) return;
   Pool pool;
+  Rounding rounding(subject);
   for (const int64_t L : {1, 7, 8, 9, 20}) {
     const Tokens tokens = subject.draw_tokens({L, L});
     const Layout rows = full_layout(tokens.lengths);
     const Evaluation truth = evaluate(subject, tokens, rows, Form::kExplicit);
+    rounding.add(tokens.lengths, rows);
     pool.add(evaluate(subject, tokens, rows, step_by_step), truth, text("L=", L, " token by token"));
     for (const int64_t cut : {L, L / 3, L - 1})
       if (cut > 0)
         pool.add(evaluate(subject, tokens, rows, carried(cut < L ? std::vector{cut, L - cut} : std::vector{L})), truth,
                  text("L=", L, " carried over at ", cut));
   }
-  pool.write(book, "recurrence", tolerance(setting.dtype, static_cast<double>(2 * longest * kLawShape.D)));
+  pool.write(
+      book, [](const std::string&) { return "recurrence"; },
+      [&](const std::string& part) { return rounding.allowed(part, true); });
 }
 
 }  // namespace matmix::mixers::laws

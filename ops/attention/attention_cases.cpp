@@ -15,6 +15,14 @@ OpCase attention_case(const char* variant, const AttentionOptions& options, int6
           static_cast<double>(kB * L * (kN + kP))};
 }
 
+OpCase matrix_case(const char* variant, const AttentionOptions& options, int64_t B_of_k = kB) {
+  return {"attention_matrix",
+          variant,
+          {{"q", {kB, kL, kH, kN}}, {"k", {B_of_k, kL, kH, kN}}},
+          [=](const std::vector<Var>& in) { return std::vector{attention_matrix(in[0], in[1], options)}; },
+          static_cast<double>(kB * kL * kN)};
+}
+
 }  // namespace
 
 std::vector<OpCase> attention_cases() {
@@ -27,7 +35,10 @@ std::vector<OpCase> attention_cases() {
           attention_case("q and k of one row", {}, kL, 1, 1),
           attention_case("k of one row, runs", {.runs = packed}, kL, kB, 1),
           attention_case("one token", {}, 1),
-          attention_case("no tokens", {}, 0)};
+          attention_case("no tokens", {}, 0),
+          matrix_case("causal", {.causal = true}),
+          matrix_case("scale, runs", {.scale = -0.5, .runs = packed}),
+          matrix_case("k of one row", {}, 1)};
 }
 
 }  // namespace matmix

@@ -86,6 +86,9 @@ std::vector<OpCase> elementwise_cases() {
                      std::string(to_string(act)),
                      {{"a", {3, 5}, -3, 3, Strides::kAny}, {"b", {3, 5}, -3, 3, Strides::kAny}},
                      [act](const std::vector<Var>& in) { return std::vector{gated(in[0], in[1], act)}; }});
+  cases.push_back(unary("activate", [](const Var& x) { return activate(x, Activation::kSilu); }));
+  // Of a result, so that there is a gradient where the dtype is that already.
+  cases.push_back(unary("cast", [](const Var& x) { return cast(affine(x, 2), DType::F64); }));
   return cases;
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ops/cases.h"
 #include "ops/quasiseparable/quasiseparable.h"
 
@@ -39,6 +41,35 @@ OpCase quasiseparable_case(const char* variant, std::vector<OpArgument> argument
           kL * (kN + 1) * kP * kB};
 }
 
+/// The twins written out: M and r of all but x.
+OpCase matrix_case(const char* variant, const std::vector<OpArgument>& arguments,
+                   const QuasiseparableOptions& options) {
+  return {"quasiseparable_matrix", variant, arguments,
+          [=](const std::vector<Var>& in) {
+            return std::vector{quasiseparable_matrix(inputs_of(arguments, in, false), options)};
+          },
+          kL * (kN + 1) * kB};
+}
+OpCase offset_case(const char* variant, const std::vector<OpArgument>& arguments,
+                   const QuasiseparableOptions& options) {
+  return {"quasiseparable_offset", variant, arguments,
+          [=](const std::vector<Var>& in) {
+            QuasiseparableInputs q = inputs_of(arguments, in, false);
+            q.B_f = q.C_f.detach();  // which no offset reads
+            q.B_b = q.C_b.detach();
+            return std::vector{quasiseparable_offset(q, options)};
+          },
+          kL * (kN + 1) * kP * kB};
+}
+
+/// Those of the names.
+std::vector<OpArgument> only(const std::vector<OpArgument>& arguments, const std::vector<std::string>& names) {
+  std::vector<OpArgument> chosen;
+  for (const OpArgument& a : arguments)
+    if (std::ranges::find(names, a.name) != names.end()) chosen.push_back(a);
+  return chosen;
+}
+
 }  // namespace
 
 std::vector<OpCase> quasiseparable_cases() {
@@ -61,6 +92,10 @@ std::vector<OpCase> quasiseparable_cases() {
   for (OpArgument& a : tables)
     if (a.shape.rank() > 1 && a.name != "x") a.shape[0] = 1;
 
+  const std::vector<OpArgument> of_matrix =
+      only(full, {"dt_f", "dt_b", "dt_bias", "A_log", "B_f", "C_f", "B_b", "C_b", "delta"});
+  const std::vector<OpArgument> of_offset =
+      only(states, {"dt_f", "dt_b", "dt_bias", "A_log", "C_f", "C_b", "initial_f", "initial_b"});
   const Runs packed = Runs::of(kB, kL, {{0, 0, 4}, {0, 4, 2}, {1, 1, 5}});
   return {quasiseparable_case("", full, {.Q = 3}),
           quasiseparable_case("one chunk", full, {}),
@@ -71,7 +106,11 @@ std::vector<OpCase> quasiseparable_cases() {
           quasiseparable_case("initial states, no shift, one chunk", states, {.shift = false}),
           quasiseparable_case("runs", states, {.Q = 3, .runs = packed}),
           quasiseparable_case("runs, no shift", full, {.shift = false, .Q = 3, .runs = packed}),
-          quasiseparable_case("streams of one row", tables, {.Q = 3})};
+          quasiseparable_case("streams of one row", tables, {.Q = 3}),
+          matrix_case("", of_matrix, {}),
+          matrix_case("runs, no shift", of_matrix, {.shift = false, .runs = packed}),
+          offset_case("", of_offset, {}),
+          offset_case("runs, no shift", of_offset, {.shift = false, .runs = packed})};
 }
 
 }  // namespace matmix

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ops/cases.h"
 #include "ops/layout/layout.h"
 #include "ops/ssd/ssd.h"
@@ -26,6 +28,47 @@ OpCase ssd_case(const std::string& variant, std::vector<OpArgument> arguments, c
             return std::vector{result.y, result.final_state};
           },
           kL * (kN + 1) * kP * kB};
+}
+
+std::vector<OpArgument> without(std::vector<OpArgument> arguments, const std::vector<std::string>& names) {
+  std::erase_if(arguments, [&](const OpArgument& a) { return std::ranges::find(names, a.name) != names.end(); });
+  return arguments;
+}
+
+/// The twins written out: M and r.
+OpCase matrix_case(const std::string& variant, const std::vector<OpArgument>& arguments, bool reverse) {
+  return {"ssd_matrix", variant, arguments,
+          [=](const std::vector<Var>& in) { return std::vector{ssd_matrix(inputs_of(arguments, in), reverse)}; },
+          kL * (kN + 1) * kB};
+}
+OpCase offset_case(const std::string& variant, const std::vector<OpArgument>& arguments, bool reverse) {
+  return {"ssd_offset", variant, arguments,
+          [=](const std::vector<Var>& in) {
+            SsdInputs s = inputs_of(arguments, in);
+            s.B = s.C.detach();  // which no offset reads
+            return std::vector{ssd_offset(s, reverse)};
+          },
+          kL * (kN + 1) * kP * kB};
+}
+
+/// One token: the streams lose their axis L, the state has a row each.
+OpCase step_case(const std::string& variant, const std::vector<OpArgument>& of_runs) {
+  std::vector<OpArgument> arguments = without(of_runs, {"initial"});
+  for (OpArgument& a : arguments) {
+    a.strides = OpArgument::Strides::kAny;
+    if (a.name != "A_log" && a.name != "A_im" && a.shape.rank() > 2) {
+      Shape token{a.shape[0]};
+      for (int axis = 2; axis < a.shape.rank(); ++axis) token.push_back(a.shape[axis]);
+      a.shape = token;
+    }
+  }
+  arguments.push_back({"state", {kB, kH, kP, kN}, -2, 2, OpArgument::Strides::kAny, true});
+  return {"ssd_step", variant, arguments,
+          [=](const std::vector<Var>& in) {
+            const SsdResult result = ssd_step(in.back(), in[0], inputs_of(arguments, in));
+            return std::vector{result.y, result.final_state};
+          },
+          (kN + 1) * kP * kB};
 }
 
 }  // namespace
@@ -62,6 +105,12 @@ std::vector<OpCase> ssd_cases() {
     cases.push_back(ssd_case(name + ", runs", by_run, {.Q = 3, .runs = packed}));
     cases.push_back(ssd_case(name + ", reverse, runs", plain, {.reverse = true, .Q = 3, .runs = packed}));
     cases.push_back(ssd_case(name + ", streams of one row", tables, {.Q = 3}));
+    for (const bool reverse : {false, true}) {
+      const std::string variant = name + (reverse ? ", reverse" : "");
+      cases.push_back(matrix_case(variant, without(full, {"x", "initial"}), reverse));
+      cases.push_back(offset_case(variant, without(full, {"x", "B", "delta"}), reverse));
+    }
+    cases.push_back(step_case(name, full));
   }
   return cases;
 }

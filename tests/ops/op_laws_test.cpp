@@ -6,6 +6,7 @@
 #include "autograd/backward.h"
 #include "autograd/gradcheck.h"
 #include "ops/cases.h"
+#include "ops/layout/layout.h"
 #include "tensor/accumulate.h"
 #include "tensor/compare.h"
 #include "tensor/create.h"
@@ -85,6 +86,26 @@ Tensor strided(const Tensor& x, OpArgument::Strides kind) {
   copy(view, x);
   return view;
 }
+
+/// x between two columns and one of zeros; a number stays as it is.
+struct Wide {
+  Tensor all;
+
+  explicit Wide(const Tensor& x) : all(x) {
+    if (x.rank() == 0) return;
+    Shape shape = x.shape();
+    shape[x.rank() - 1] += 3;
+    all = zeros(shape, x.dtype(), x.device());
+    copy(middle(), x);
+  }
+  Tensor middle() const { return all.rank() == 0 ? all : all.narrow(-1, 2, all.dim(-1) - 3); }
+  bool is_zero_beside() const { return is_zero_beside(all); }
+  static bool is_zero_beside(const Tensor& wide) {
+    if (wide.rank() == 0) return true;
+    const Tensor left = wide.narrow(-1, 0, 2), right = wide.narrow(-1, wide.dim(-1) - 1, 1);
+    return same_bits(left, zeros(left.shape(), wide.dtype())) && same_bits(right, zeros(right.shape(), wide.dtype()));
+  }
+};
 
 void check_close(const OpCase& op, const Results& got, const Results& want, DType dtype, double slack = 1) {
   CAPTURE(op.name());
@@ -197,6 +218,45 @@ TEST_CASE("law of ops: gradients are added to what a leaf holds, in its dtype") 
         want[i] = sum;
       }
       check_close(op, got, want, DType::F32);
+    }
+}
+
+TEST_CASE("law of ops: a leaf's gradient may be part of a wider tensor, whose other columns stay") {
+  for (const OpCase& op : op_cases())
+    for (const Device device : test_devices()) {
+      const std::vector<Tensor> inputs = drawn(op, DType::F64, device);
+      std::vector<Var> leaves;
+      std::vector<Wide> grads;
+      for (const Tensor& x : inputs) {
+        leaves.push_back(leaf(x));
+        grads.emplace_back(zeros_like(x));
+        leaves.back().leaf()->grad = grads.back().middle();
+      }
+      const Results got = results_of(op, leaves, DType::F64);
+      check_close(op, got, results_of(op, inputs, DType::F64), DType::F64);
+      for (const Wide& grad : grads) CHECK(grad.is_zero_beside());
+    }
+}
+
+TEST_CASE("law of ops: an argument may be part of a split, and its gradient of the split's") {
+  for (const OpCase& op : op_cases())
+    for (const Device device : test_devices()) {
+      const std::vector<Tensor> inputs = drawn(op, DType::F64, device);
+      std::vector<Var> sources, parts;
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        const bool splits = inputs[i].rank() > 0 && op.arguments[i].strides != OpArgument::Strides::kContiguous;
+        sources.push_back(leaf(splits ? Wide(inputs[i]).all : inputs[i]));
+        parts.push_back(splits ? split(sources.back(), {2, inputs[i].dim(-1), 1}, -1)[1] : sources.back());
+      }
+      Results got = results_of(op, parts, DType::F64), want = results_of(op, inputs, DType::F64);
+      got.resize(want.size() - inputs.size());
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        const Tensor& grad = sources[i].grad();
+        const bool is_whole = grad.shape() == inputs[i].shape();
+        got.push_back(is_whole ? grad : grad.narrow(-1, 2, inputs[i].dim(-1)));
+        if (!is_whole) CHECK(Wide::is_zero_beside(grad));
+      }
+      check_close(op, got, want, DType::F64);
     }
 }
 

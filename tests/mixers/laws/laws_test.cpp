@@ -40,6 +40,7 @@ struct Proof {
 const std::vector<Proof>& proofs() {
   static const std::vector<Proof> all{
       {Flaw::kOffByOne, "value", {"value", "gradient"}},
+      {Flaw::kErrs, "value", {"value", "gradient"}},
       {Flaw::kRoundsState, "value", {"value", "gradient", "linear"}},
       {Flaw::kDropsGradient, "gradient", {"gradient", "parameters"}},
       {Flaw::kDropsParameter, "gradient", {"gradient", "parameters"}},
@@ -110,6 +111,21 @@ TEST_CASE("a mixer that differs on CUDA is caught there") {
 
 TEST_CASE("a state carried in BF16 is caught by the BF16 law too: it is more than twice as far off") {
   CHECK(broken_laws(Flaw::kRoundsState, DType::BF16).contains("value"));
+}
+
+TEST_CASE("so is an error of 25 roundings in F32, which is some ten times what there is") {
+  CHECK(joined(broken_laws(Flaw::kErrs, DType::F32)) == joined({"value", "gradient"}));
+}
+
+TEST_CASE("ten times the error that there is would be noticed, in F64 and F32") {
+  for (const mixers::MixerRow& row : law_rows())
+    for (const LawResult& r : check_laws(row, {.sources = {SourceKind::kProjected}, .dtypes = {DType::F64, DType::F32}})) {
+      if (r.law != "value" && r.law != "gradient") continue;
+      CAPTURE(r.mixer);
+      CAPTURE(r.law);
+      CAPTURE(to_string(r.dtype));
+      if (r.error > 0) CHECK(10 * r.error > r.tolerance);
+    }
 }
 
 TEST_CASE("no law without a flaw that proves it, and none that is measured under another name") {
