@@ -29,7 +29,6 @@ struct OpCase {
   std::vector<OpArgument> arguments;
   /// Pure. Tensors that are no arguments (ids, masks) are made inside, on the device of the first argument.
   std::function<std::vector<Var>(const std::vector<Var>&)> function;
-  double terms = 1;  ///< how many numbers one element of a result or gradient sums: rounding grows with its root
 
   /// "linear (bias, gelu)".
   std::string name() const;

@@ -27,4 +27,8 @@ inline double tolerance_beside(DType dtype, double plain) {
   return dtype == DType::BF16 ? 2 * plain + 0.5 * epsilon(dtype) : 4 * plain + epsilon(dtype);
 }
 
+/// Allowed to an op's result that moves by `movement` where all it is made of moves by one rounding of dtype: so many
+/// times that, and two roundings of the op's own.
+inline double tolerance_of_movement(DType dtype, double movement) { return 4 * movement + 2 * epsilon(dtype); }
+
 }  // namespace matmix

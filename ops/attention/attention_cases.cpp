@@ -11,16 +11,14 @@ OpCase attention_case(const char* variant, const AttentionOptions& options, int6
   return {"attention",
           variant,
           {{"q", {B_of_q, L, kH, kN}}, {"k", {B_of_k, L, kH, kN}}, {"v", {kB, L, kH, kP}}},
-          [=](const std::vector<Var>& in) { return std::vector{attention(in[0], in[1], in[2], options)}; },
-          static_cast<double>(kB * L * (kN + kP))};
+          [=](const std::vector<Var>& in) { return std::vector{attention(in[0], in[1], in[2], options)}; }};
 }
 
 OpCase matrix_case(const char* variant, const AttentionOptions& options, int64_t B_of_k = kB) {
   return {"attention_matrix",
           variant,
           {{"q", {kB, kL, kH, kN}}, {"k", {B_of_k, kL, kH, kN}}},
-          [=](const std::vector<Var>& in) { return std::vector{attention_matrix(in[0], in[1], options)}; },
-          static_cast<double>(kB * kL * kN)};
+          [=](const std::vector<Var>& in) { return std::vector{attention_matrix(in[0], in[1], options)}; }};
 }
 
 }  // namespace

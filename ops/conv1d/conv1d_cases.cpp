@@ -20,8 +20,7 @@ OpCase conv_case(const std::string& variant, int64_t width, const Conv1dOptions&
                 Conv1dOptions o = options;
                 if (with_bias) o.bias = in[2];
                 return std::vector{conv1d(in[0], in[1], o)};
-              },
-          .terms = static_cast<double>(x[0] * x[1])};
+              }};
 }
 
 }  // namespace

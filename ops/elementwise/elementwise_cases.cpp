@@ -21,8 +21,7 @@ OpCase binary(const char* op, const char* variant, Binary f, const Shape& a, con
   return {op,
           variant,
           {{"a", a, low, high, Strides::kAny, false, has_kinks}, {"b", b, low, high, Strides::kAny, false, has_kinks}},
-          [f](const std::vector<Var>& in) { return std::vector{f(in[0], in[1])}; },
-          15};
+          [f](const std::vector<Var>& in) { return std::vector{f(in[0], in[1])}; }};
 }
 
 /// Every way in which shapes meet.

@@ -13,8 +13,7 @@ std::vector<OpCase> embedding_cases() {
       {.op = "embedding",
        .variant = "repeated ids",
        .arguments = {{"table", {5, 3}}},
-       .function = rows({4, 0, 4, 1, 4, 0}, {2, 3}),
-       .terms = 3},
+       .function = rows({4, 0, 4, 1, 4, 0}, {2, 3})},
       {.op = "embedding", .variant = "one id", .arguments = {{"table", {2, 8}}}, .function = rows({1}, {})},
       {.op = "embedding", .variant = "no ids", .arguments = {{"table", {2, 8}}}, .function = rows({}, {0})},
   };

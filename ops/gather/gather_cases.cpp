@@ -21,8 +21,7 @@ std::vector<OpCase> gather_cases() {
       {.op = "gather",
        .variant = "last axis",
        .arguments = {{"x", {2, 5}, -2, 2, Strides::kAny}},
-       .function = gathers(-1, {4, 0, 4, 1, 1, 1, 0, 3}, {2, 4}),
-       .terms = 3},
+       .function = gathers(-1, {4, 0, 4, 1, 1, 1, 0, 3}, {2, 4})},
       {.op = "gather",
        .variant = "middle axis",
        .arguments = {{"x", {2, 3, 2}, -2, 2, Strides::kAny}},
@@ -31,13 +30,11 @@ std::vector<OpCase> gather_cases() {
       {.op = "scatter",
        .variant = "rows",
        .arguments = {{"x", {5, 3}, -2, 2, Strides::kAny}},
-       .function = scatters(0, {2, 2, 0, 3, 2}, {5, 1}, 5),
-       .terms = 3},
+       .function = scatters(0, {2, 2, 0, 3, 2}, {5, 1}, 5)},
       {.op = "scatter",
        .variant = "middle axis",
        .arguments = {{"x", {2, 3, 2}, -2, 2, Strides::kAny}},
-       .function = scatters(1, {0, 3, 0, 1, 2, 2, 1, 1, 1, 1, 0, 0}, {2, 3, 2}, 4),
-       .terms = 3},
+       .function = scatters(1, {0, 3, 0, 1, 2, 2, 1, 1, 1, 1, 0, 0}, {2, 3, 2}, 4)},
   };
 }
 

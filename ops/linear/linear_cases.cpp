@@ -8,16 +8,14 @@ OpCase with_bias(const char* variant, Activation act, const Shape& lead = {2, 3}
   return {"linear",
           variant,
           {{"x", lead + Shape{5}}, {"weight", {4, 5}}, {.name = "bias", .shape = {4}, .is_master = true}},
-          [act](const std::vector<Var>& in) { return std::vector{linear(in[0], in[1], {.bias = in[2], .act = act})}; },
-          6};
+          [act](const std::vector<Var>& in) { return std::vector{linear(in[0], in[1], {.bias = in[2], .act = act})}; }};
 }
 
 OpCase without_bias(const char* variant, Activation act) {
   return {"linear",
           variant,
           {{"x", {7, 5}}, {"weight", {4, 5}}},
-          [act](const std::vector<Var>& in) { return std::vector{linear(in[0], in[1], {.act = act})}; },
-          7};
+          [act](const std::vector<Var>& in) { return std::vector{linear(in[0], in[1], {.act = act})}; }};
 }
 
 }  // namespace

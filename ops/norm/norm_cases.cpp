@@ -12,7 +12,7 @@ struct Parts {
 OpCase row_norm(const char* variant, NormKind kind, Parts parts = {}, GateOrder order = GateOrder::kAfterNorm,
                 const Shape& shape = {2, 3, 7}) {
   const Shape vector{shape.dim(-1)};
-  OpCase made{"norm", variant, {{"x", shape}, {.name = "weight", .shape = vector, .is_master = true}}, {}, 7};
+  OpCase made{"norm", variant, {{"x", shape}, {.name = "weight", .shape = vector, .is_master = true}}, {}};
   if (parts.bias) made.arguments.push_back({.name = "bias", .shape = vector, .is_master = true});
   if (parts.residual) made.arguments.push_back({.name = "residual", .shape = shape, .is_master = true});
   if (parts.gate) made.arguments.push_back({"gate", shape});

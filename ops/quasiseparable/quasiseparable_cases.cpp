@@ -37,8 +37,7 @@ OpCase quasiseparable_case(const char* variant, std::vector<OpArgument> argument
   return {"quasiseparable", variant, arguments,
           [=](const std::vector<Var>& in) {
             return std::vector{quasiseparable(in[0], inputs_of(arguments, in, shared), options)};
-          },
-          kL * (kN + 1) * kP * kB};
+          }};
 }
 
 /// The twins written out: M and r of all but x.
@@ -47,8 +46,7 @@ OpCase matrix_case(const char* variant, const std::vector<OpArgument>& arguments
   return {"quasiseparable_matrix", variant, arguments,
           [=](const std::vector<Var>& in) {
             return std::vector{quasiseparable_matrix(inputs_of(arguments, in, false), options)};
-          },
-          kL * (kN + 1) * kB};
+          }};
 }
 OpCase offset_case(const char* variant, const std::vector<OpArgument>& arguments,
                    const QuasiseparableOptions& options) {
@@ -58,8 +56,7 @@ OpCase offset_case(const char* variant, const std::vector<OpArgument>& arguments
             q.B_f = q.C_f.detach();  // which no offset reads
             q.B_b = q.C_b.detach();
             return std::vector{quasiseparable_offset(q, options)};
-          },
-          kL * (kN + 1) * kP * kB};
+          }};
 }
 
 /// Those of the names.

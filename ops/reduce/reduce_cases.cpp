@@ -8,19 +8,18 @@ using Reduction = Var (*)(const Var&, const std::vector<int>&, bool);
 
 /// Reductions of [3, 4, 5]: all axes, one in each place, several, neighbours or not.
 void add_reduction(std::vector<OpCase>& cases, const char* op, Reduction f, bool has_kinks = false) {
-  const auto add = [&](const char* variant, std::vector<int> axes, bool keep_dims, double terms) {
+  const auto add = [&](const char* variant, std::vector<int> axes, bool keep_dims) {
     cases.push_back({op,
                      variant,
                      {{.name = "x", .shape = {3, 4, 5}, .strides = OpArgument::Strides::kAny, .is_spread = has_kinks}},
-                     [=](const std::vector<Var>& in) { return std::vector{f(in[0], axes, keep_dims)}; },
-                     terms});
+                     [=](const std::vector<Var>& in) { return std::vector{f(in[0], axes, keep_dims)}; }});
   };
-  add("all", {}, false, 60);
-  add("first axis", {0}, false, 3);
-  add("middle axis, kept", {1}, true, 4);
-  add("last axis", {-1}, false, 5);
-  add("outer axes", {2, 0}, false, 15);
-  add("inner axes, kept", {1, 2}, true, 20);
+  add("all", {}, false);
+  add("first axis", {0}, false);
+  add("middle axis, kept", {1}, true);
+  add("last axis", {-1}, false);
+  add("outer axes", {2, 0}, false);
+  add("inner axes, kept", {1, 2}, true);
 }
 
 }  // namespace

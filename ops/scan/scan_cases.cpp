@@ -9,8 +9,7 @@ OpCase cumsum_case(const char* variant, int axis, const CumsumOptions& options) 
   return {"cumsum",
           variant,
           {{"x", {3, 5, 4}, -2, 2, OpArgument::Strides::kAny}},
-          [=](const std::vector<Var>& in) { return std::vector{cumsum(in[0], axis, options)}; },
-          5};
+          [=](const std::vector<Var>& in) { return std::vector{cumsum(in[0], axis, options)}; }};
 }
 
 /// Through exp, as decays are used: what lies outside the triangle is exactly 0.
@@ -18,8 +17,7 @@ OpCase segsum_case(const char* variant, bool reverse) {
   return {"segsum",
           variant,
           {{"x", {2, 6}, -1, 0.2, OpArgument::Strides::kAny}},
-          [=](const std::vector<Var>& in) { return std::vector{exp(segsum(in[0], reverse))}; },
-          36};
+          [=](const std::vector<Var>& in) { return std::vector{exp(segsum(in[0], reverse))}; }};
 }
 
 }  // namespace

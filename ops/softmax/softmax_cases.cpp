@@ -10,8 +10,7 @@ OpCase along(const char* op, Function f, const char* variant, const Shape& shape
   return {op,
           variant,
           {{.name = "x", .shape = shape, .strides = OpArgument::Strides::kAny}},
-          [=](const std::vector<Var>& in) { return std::vector{f(in[0], axis)}; },
-          static_cast<double>(shape.dim(axis))};
+          [=](const std::vector<Var>& in) { return std::vector{f(in[0], axis)}; }};
 }
 
 }  // namespace

@@ -26,8 +26,7 @@ OpCase ssd_case(const std::string& variant, std::vector<OpArgument> arguments, c
           [=](const std::vector<Var>& in) {
             const SsdResult result = ssd(in[0], inputs_of(arguments, in), options);
             return std::vector{result.y, result.final_state};
-          },
-          kL * (kN + 1) * kP * kB};
+          }};
 }
 
 std::vector<OpArgument> without(std::vector<OpArgument> arguments, const std::vector<std::string>& names) {
@@ -38,8 +37,7 @@ std::vector<OpArgument> without(std::vector<OpArgument> arguments, const std::ve
 /// The twins written out: M and r.
 OpCase matrix_case(const std::string& variant, const std::vector<OpArgument>& arguments, bool reverse) {
   return {"ssd_matrix", variant, arguments,
-          [=](const std::vector<Var>& in) { return std::vector{ssd_matrix(inputs_of(arguments, in), reverse)}; },
-          kL * (kN + 1) * kB};
+          [=](const std::vector<Var>& in) { return std::vector{ssd_matrix(inputs_of(arguments, in), reverse)}; }};
 }
 OpCase offset_case(const std::string& variant, const std::vector<OpArgument>& arguments, bool reverse) {
   return {"ssd_offset", variant, arguments,
@@ -47,8 +45,7 @@ OpCase offset_case(const std::string& variant, const std::vector<OpArgument>& ar
             SsdInputs s = inputs_of(arguments, in);
             s.B = s.C.detach();  // which no offset reads
             return std::vector{ssd_offset(s, reverse)};
-          },
-          kL * (kN + 1) * kP * kB};
+          }};
 }
 
 /// One token: the streams lose their axis L, the state has a row each.
@@ -67,8 +64,7 @@ OpCase step_case(const std::string& variant, const std::vector<OpArgument>& of_r
           [=](const std::vector<Var>& in) {
             const SsdResult result = ssd_step(in.back(), in[0], inputs_of(arguments, in));
             return std::vector{result.y, result.final_state};
-          },
-          (kN + 1) * kP * kB};
+          }};
 }
 
 }  // namespace

@@ -10,15 +10,13 @@ OpCase toeplitz_product(const char* variant, int64_t rows, const Shape& x, doubl
   return {"toeplitz",
           variant,
           {{"taps", {rows, 2 * x[1] - 1, x[2]}, -2, 2, Strides::kAny}, {"x", x, -2, 2, Strides::kAny}},
-          [=](const std::vector<Var>& in) { return std::vector{toeplitz(in[0], in[1], scale)}; },
-          static_cast<double>(4 * x.numel())};
+          [=](const std::vector<Var>& in) { return std::vector{toeplitz(in[0], in[1], scale)}; }};
 }
 OpCase toeplitz_table(const char* variant, const Shape& taps, double scale = 1) {
   return {"toeplitz_matrix",
           variant,
           {{"taps", taps, -2, 2, Strides::kAny}},
-          [=](const std::vector<Var>& in) { return std::vector{toeplitz_matrix(in[0], scale)}; },
-          8};
+          [=](const std::vector<Var>& in) { return std::vector{toeplitz_matrix(in[0], scale)}; }};
 }
 
 }  // namespace

@@ -33,6 +33,21 @@ MaskedText dataset(Layout layout, uint64_t seed = 11, int64_t L = 64) {
   return MaskedText(some_text(), ByteTokenizer().vocabulary(), {.L = L, .layout = layout, .seed = seed});
 }
 
+/// What is shown of each sequence of a batch, masks on, by what it is without them.
+using Shown = std::map<std::string, std::vector<int64_t>>;
+Shown shown_of(const Batch& batch);
+
+/// How many sequences of both are shown alike.
+int64_t shown_alike(const Shown& a, const Shown& b) {
+  int64_t alike = 0;
+  for (const auto& [text, ids] : a) {
+    const auto other = b.find(text);
+    REQUIRE(other != b.end());
+    alike += ids == other->second;
+  }
+  return alike;
+}
+
 /// The sequences of a batch with their masks taken off.
 std::vector<std::string> sequences(const Batch& batch) {
   std::vector<int64_t> ids = to_vector<int64_t>(batch.ids);
@@ -45,6 +60,18 @@ std::vector<std::string> sequences(const Batch& batch) {
     texts.push_back(ByteTokenizer().decode(std::vector<int32_t>(begin, begin + run.length)));
   }
   return texts;
+}
+
+Shown shown_of(const Batch& batch) {
+  const std::vector<int64_t> ids = to_vector<int64_t>(batch.ids);
+  const std::vector<std::string> texts = sequences(batch);
+  Shown shown;
+  for (size_t k = 0; k < texts.size(); ++k) {
+    const Run& run = batch.runs.all()[k];
+    const auto begin = ids.begin() + run.row * batch.runs.L() + run.start;
+    shown[texts[k]] = {begin, begin + run.length};
+  }
+  return shown;
 }
 
 }  // namespace
@@ -74,8 +101,28 @@ TEST_CASE("an epoch shows every example once, the next one in another order with
     const std::vector<std::string> first = sequences(text.train(0, used)), second = sequences(text.train(used, used));
     CHECK(first != second);
     CHECK(std::multiset<std::string>(second.begin(), second.end()) == want);
-    CHECK(!same_batch(text.train(0, used), text.train(used, used)));
   }
+}
+
+TEST_CASE("masks of an example are others in the next epoch, for another seed and where it is held out") {
+  const Corpus corpus = some_text().train;
+  const auto rows = [&](uint64_t seed) {
+    return MaskedText({corpus, corpus}, ByteTokenizer().vocabulary(),
+                      {.L = 64, .layout = Layout::kPadded, .masking = {.rate = 0.4}, .seed = seed});
+  };
+  const int64_t n = corpus.size();
+  const MaskedText text = rows(11);
+  const Shown first = shown_of(text.train(0, n)), second = shown_of(text.train(n, n)),
+              held_out = shown_of(text.heldout(0, n)), elsewhere = shown_of(rows(12).train(0, n)),
+              held_elsewhere = shown_of(rows(12).heldout(0, n));
+  const auto most = static_cast<int64_t>(first.size()) / 2;  // short ones may be masked alike by chance
+  REQUIRE(most > 40);
+  CHECK(shown_alike(first, first) == static_cast<int64_t>(first.size()));
+  CHECK(shown_alike(first, second) < most);
+  CHECK(shown_alike(first, held_out) < most);
+  CHECK(shown_alike(second, held_out) < most);
+  CHECK(shown_alike(first, elsewhere) < most);
+  CHECK(shown_alike(held_out, held_elsewhere) < most);
 }
 
 TEST_CASE("padded rows hold one run, packed rows several, full rows no padding") {
@@ -167,6 +214,24 @@ TEST_CASE("the digest follows text and options") {
   CHECK(dataset(Layout::kPadded).digest() == dataset(Layout::kPadded).digest());
   CHECK(dataset(Layout::kPadded).digest() != dataset(Layout::kPadded, 12).digest());
   CHECK(dataset(Layout::kPadded).digest() != dataset(Layout::kPacked).digest());
+  std::set<uint64_t> seen{dataset(Layout::kPadded).digest()};
+  const auto with = [&](const MaskedTextOptions& options, Vocabulary vocabulary = ByteTokenizer().vocabulary()) {
+    return MaskedText(some_text(), vocabulary, options).digest();
+  };
+  const MaskedTextOptions plain{.L = 64, .seed = 11};
+  CHECK(seen.contains(with(plain)));
+  MaskedTextOptions rate = plain, words = plain, longer = plain;
+  rate.masking.rate = 0.2;
+  words.masking.whole_word = false;
+  longer.L = 65;
+  for (const MaskedTextOptions& options : {rate, words, longer}) CHECK(seen.insert(with(options)).second);
+  Vocabulary larger = ByteTokenizer().vocabulary(), other_mask = larger;
+  ++larger.size;
+  --other_mask.mask;
+  CHECK(seen.insert(with(plain, larger)).second);
+  CHECK(seen.insert(with(plain, other_mask)).second);
+  MaskedText moved({some_text().heldout, some_text().train}, ByteTokenizer().vocabulary(), plain);
+  CHECK(seen.insert(moved.digest()).second);
   const MaskedText shorter(some_text(20), ByteTokenizer().vocabulary(), {.L = 64, .seed = 11});
   CHECK(dataset(Layout::kPadded).digest() != shorter.digest());
 }

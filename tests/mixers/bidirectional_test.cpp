@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "autograd/backward.h"
+#include "mixers/attention.h"
 #include "mixers/semiseparable.h"
 #include "nn/parameter_store.h"
 #include "ops/elementwise/elementwise.h"
@@ -84,6 +87,51 @@ TEST_CASE("add and concat join the results of their two mixers; mult multiplies 
   const Tensor &sum = results[0], &product = results[1], &f = results[2], &b = results[3];
   CHECK(relative_error(sum, add(f, b).value()) < 1e-14);
   CHECK(relative_error(product, mul(f, b).value()) < 1e-14);
+}
+
+TEST_CASE("two unlike mixers keep their own streams, parameters and facts") {
+  // The forward one has three numbers a state and no diagonal stream, the backward one two and an attention's q and k.
+  const auto forward = [] {
+    return std::make_unique<Semiseparable>(kShape, SemiseparableMixerOptions{.state = 3, .Q = 4});
+  };
+  const auto backward_one = [] { return std::make_unique<Attention>(kShape, AttentionMixerOptions{.qk_dim = 2}); };
+  for (const Join join : {Join::kAdd, Join::kConcat}) {
+    Bidirectional both(kShape, forward(), backward_one(), join);
+    const nn::ParameterStore store(both, kCpu, MathMode::kF64, 1);
+    const auto f = forward();
+    const auto b = backward_one();
+    const nn::ParameterStore of_f(*f, kCpu, MathMode::kF64, 2), of_b(*b, kCpu, MathMode::kF64, 3);
+    for (const auto& [part, of_part] : {std::pair{"forward.", &of_f}, {"backward.", &of_b}})
+      for (const auto& e : of_part->entries())
+        for (const auto& whole : store.entries())
+          if (whole.path == part + e.path)
+            copy(nn::ParameterStore::part(of_part->master(), e), nn::ParameterStore::part(store.master(), whole));
+
+    Streams c(DType::F64, kCpu), c_f(DType::F64, kCpu), c_b(DType::F64, kCpu);
+    size_t expected = 0;
+    const auto put = [&](const Mixer& mixer, Streams& own, const std::string& suffix) {
+      for (const Stream& s : mixer.streams()) {
+        const Tensor x = random_tensor(Shape{kB, kL} + s.per_token, 20 + expected++);
+        own.put_tokens(s.name, x);
+        c.put_tokens(s.name + suffix, x);
+        const std::vector<Stream> all = both.streams();
+        const auto found = std::ranges::find(all, s.name + suffix, &Stream::name);
+        REQUIRE(found != all.end());
+        CHECK(found->per_token == s.per_token);
+        CHECK(found->route == s.route);
+      }
+    };
+    put(*f, c_f, "_f");
+    put(*b, c_b, "_b");
+    CHECK(both.streams().size() == expected);
+
+    const Tensor v = random_tensor({kB, kL, 4, 3}, 2);
+    const Runs runs = Runs::of(kB, kL, {{0, 0, 9}, {1, 2, 4}});
+    const Var y_f = f->mix(c_f, v, runs), y_b = b->mix(c_b, v, runs), M_f = f->matrix(c_f, runs), M_b = b->matrix(c_b, runs);
+    const bool adds = join == Join::kAdd;
+    CHECK(relative_error(both.mix(c, v, runs).value(), (adds ? y_f + y_b : concat({y_f, y_b}, 2)).value()) < 1e-14);
+    CHECK(relative_error(both.matrix(c, runs).value(), (adds ? M_f + M_b : concat({M_f, M_b}, 1)).value()) < 1e-14);
+  }
 }
 
 TEST_CASE("mult is quadratic in v, and every parameter of it learns") {

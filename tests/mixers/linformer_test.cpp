@@ -15,30 +15,33 @@ namespace {
 
 constexpr BlockShape kShape{.D = 1, .H = 1, .P = 1};
 
-Streams streams(const std::vector<double>& q, const std::vector<double>& k) {
-  const auto L = static_cast<int64_t>(q.size());
+/// Of width E a token.
+Streams streams(const std::vector<double>& q, const std::vector<double>& k, int64_t E = 1) {
+  const auto L = static_cast<int64_t>(q.size()) / E;
   Streams c(DType::F64, kCpu);
-  c.put_tokens("q", from_vector(q, {1, L, 1, 1}));
-  c.put_tokens("k", from_vector(k, {1, L, 1, 1}));
+  c.put_tokens("q", from_vector(q, {1, L, 1, E}));
+  c.put_tokens("k", from_vector(k, {1, L, 1, E}));
   return c;
 }
 
 }  // namespace
 
 TEST_CASE("softmax attention to the projected keys and values, by hand") {
-  Linformer mixer(kShape, {.qk_dim = 1, .rank = 2, .max_len = 3});
+  Linformer mixer(kShape, {.qk_dim = 4, .rank = 2, .max_len = 3});
   const nn::ParameterStore store(mixer, kCpu, MathMode::kF64, 1);
   for (const auto& e : store.entries())
     copy(nn::ParameterStore::part(store.master(), e),
          from_vector<double>(
              e.path == "E" ? std::vector<double>{1, 0, 9, 0, 2, 9} : std::vector<double>{1, 2, 9, 3, 4, 9}, {2, 3}));
-  // Two tokens: E k = (1, 4), F v = (50, 110); weights softmax(q (1, 4)).
+  // Two tokens: E k = (2, 8) in the first of four widths, (0, 4) in the last; F v = (50, 110). Scores of q over sqrt(4):
+  // 0 and 0 for the first token, (0.5 2 + 1 0) / 2 and (0.5 8 + 1 4) / 2 for the second.
+  const Streams c = streams({0, 0, 0, 0, 0.5, 0, 0, 1}, {2, 0, 0, 0, 4, 3, 0, 2}, 4);
   const Tensor v = from_vector<double>({10, 20}, {1, 2, 1, 1});
-  const std::vector<double> y = to_vector<double>(mixer.mix(streams({0, 0.5}, {1, 2}), v, Runs::full(1, 2)).value());
-  const double a = std::exp(0.5), b = std::exp(2.0);
+  const std::vector<double> y = to_vector<double>(mixer.mix(c, v, Runs::full(1, 2)).value());
+  const double a = std::exp(0.5), b = std::exp(4.0);
   CHECK(y[0] == doctest::Approx(80));
   CHECK(y[1] == doctest::Approx((50 * a + 110 * b) / (a + b)));
-  const std::vector<double> M = to_vector<double>(mixer.matrix(streams({0, 0.5}, {1, 2}), Runs::full(1, 2)).value());
+  const std::vector<double> M = to_vector<double>(mixer.matrix(c, Runs::full(1, 2)).value());
   CHECK(M[0] == doctest::Approx(2));
   CHECK(M[3] == doctest::Approx((2 * a + 4 * b) / (a + b)));
 }

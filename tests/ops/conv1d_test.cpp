@@ -58,6 +58,43 @@ TEST_CASE("conv1d is its definition: widths, sides, runs, strides, dtypes") {
         }
 }
 
+TEST_CASE("conv1d of rows longer than a piece, in value and gradients, whatever borders of pieces cut") {
+  constexpr int64_t kLong = 300, C = 3, kWidth = 5;
+  static_assert(kLong > 256);
+  const Runs runs = Runs::of(2, kLong, {{0, 0, 299}, {1, 3, 240}, {1, 243, 50}});
+  const Tensor x = random_tensor({2, kLong, C}, 1), w = random_tensor({C, kWidth}, 2), b = random_tensor({C}, 3);
+  for (const Device device : test_devices())
+    for (const bool causal : {false, true}) {
+      const Var in = leaf(to(x, device)), taps = leaf(to(w, device)), bias = leaf(to(b, device));
+      const Var y = conv1d(in, taps, {.bias = bias, .causal = causal, .runs = runs});
+      CHECK(relative_error(y.value(), by_loops(x, w, b, causal, runs)) <= tolerance(DType::F64, kWidth));
+      // The sum of dy y is linear in x and in the taps: each gradient is the result for a unit.
+      const Tensor dy = random_tensor({2, kLong, C}, 4);
+      backward(y, {.seed = to(dy, device)});
+      const auto dot = [&](const Tensor& r) {
+        const auto a = to_vector<double>(r), d = to_vector<double>(dy);
+        double total = 0;
+        for (size_t i = 0; i < a.size(); ++i) total += a[i] * d[i];
+        return total;
+      };
+      std::vector<double> want;
+      const Tensor none = zeros({C}, DType::F64);
+      for (int64_t i = 0; i < w.numel(); ++i) {
+        const Tensor unit = zeros(w.shape(), DType::F64);
+        unit.data<double>()[i] = 1;
+        want.push_back(dot(by_loops(x, unit, none, causal, runs)));
+      }
+      CHECK(relative_error(taps.grad(), from_vector(want, w.shape())) <= tolerance(DType::F64, 600));
+      const auto dx = to_vector<double>(in.grad());
+      for (const int64_t i : {0, 254, 255, 256, 257, 298, 303, 508, 511, 512, 513, 542, 543, 592}) {
+        const Tensor unit = zeros(x.shape(), DType::F64);
+        unit.data<double>()[i * C + 1] = 1;
+        CHECK(dx[static_cast<size_t>(i * C + 1)] ==
+              doctest::Approx(dot(by_loops(unit, w, none, causal, runs))).epsilon(1e-13));
+      }
+    }
+}
+
 TEST_CASE("conv1d with an activation is the composition of its parts, in value and gradients") {
   for (const Device device : test_devices())
     for (const Activation act : {Activation::kSilu, Activation::kRelu, Activation::kGelu}) {

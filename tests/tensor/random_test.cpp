@@ -125,6 +125,11 @@ TEST_CASE("below hits every number about equally, shuffle is a permutation") {
   std::vector<int> hits(7);
   for (int i = 0; i < 14000; ++i) ++hits[static_cast<size_t>(stream.below(7))];
   for (const int h : hits) CHECK(std::abs(h - 2000) < 5 * std::sqrt(2000.0));
+  // Without rejection every third number would come up as often as the two behind it together.
+  constexpr int64_t kUneven = 3 * (int64_t{1} << 61);
+  std::vector<int> thirds(3);
+  for (int i = 0; i < 6000; ++i) ++thirds[static_cast<size_t>(stream.below(kUneven) % 3)];
+  for (const int h : thirds) CHECK(std::abs(h - 2000) < 5 * std::sqrt(2000.0));
   CHECK(stream.below(1) == 0);
   CHECK(stream.below(INT64_MAX) >= 0);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "mixers/laws/fixture.h"
 #include "mixers/laws/laws.h"
 #include "tests/mixers/laws/toy_mixer.h"
 #include "tests/support/devices.h"
@@ -81,6 +82,10 @@ void check_all(const mixers::MixerRow& row, std::vector<DType> dtypes = {DType::
     CAPTURE(to_string(r.device));
     CAPTURE(r.where);
     CHECK_MESSAGE(r.pass, r.error << " > " << r.tolerance);
+    // Forms that state an accuracy are as good as they state in F64 alone.
+    const bool rounds = r.dtype == DType::F32 || (r.dtype == DType::F64 && row.make(kLawShape, law_sizes(8, 16))->traits().accuracy == 0);
+    if (rounds && r.error > 0 && (r.law == "value" || r.law == "gradient"))
+      CHECK_MESSAGE(10 * r.error > r.tolerance, "ten times the error that there is would pass");
   }
 }
 
@@ -115,17 +120,6 @@ TEST_CASE("a state carried in BF16 is caught by the BF16 law too: it is more tha
 
 TEST_CASE("so is an error of 25 roundings in F32, which is some ten times what there is") {
   CHECK(joined(broken_laws(Flaw::kErrs, DType::F32)) == joined({"value", "gradient"}));
-}
-
-TEST_CASE("ten times the error that there is would be noticed, in F64 and F32") {
-  for (const mixers::MixerRow& row : law_rows())
-    for (const LawResult& r : check_laws(row, {.sources = {SourceKind::kProjected}, .dtypes = {DType::F64, DType::F32}})) {
-      if (r.law != "value" && r.law != "gradient") continue;
-      CAPTURE(r.mixer);
-      CAPTURE(r.law);
-      CAPTURE(to_string(r.dtype));
-      if (r.error > 0) CHECK(10 * r.error > r.tolerance);
-    }
 }
 
 TEST_CASE("no law without a flaw that proves it, and none that is measured under another name") {
