@@ -45,7 +45,7 @@ MixerBlock::Projection MixerBlock::project(const Var& x, const Runs& runs) const
           "x must be [", runs.B(), ", ", runs.L(), ", ", options_.d_model, "], got ", x);
   const int64_t conv_width = shape_.D + coefficients_.conv_width();
   const std::vector<Var> parts =
-      split(in_proj_.forward(x), {gate_width(), conv_width, coefficients_.direct_width()}, -1);
+      split(in_proj_.forward(zero_padding(x, runs)), {gate_width(), conv_width, coefficients_.direct_width()}, -1);
   const int64_t acted = shape_.D + coefficients_.act_width();
   Var mixed = parts[1];
   if (conv_) {

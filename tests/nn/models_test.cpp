@@ -46,6 +46,32 @@ TEST_CASE("the encoder is the pre-norm recurrence, sum and norm fused") {
   CHECK(relative_error(got.value(), want.value()) < 1e-14);
 }
 
+TEST_CASE("what padding holds changes no bit of the encoder's result and gradients") {
+  for (const Device device : test_devices()) {
+    Encoder encoder({.d_model = 4, .layers = 2, .mlp_width = 6}, twice);
+    const ParameterStore store(encoder, device, MathMode::kF64, 1);
+    const Runs runs = Runs::of(2, 5, {{0, 1, 3}, {1, 0, 4}});
+    const Tensor inside = runs.mask(device).reshape({2, 5, 1});
+    const auto filled = [&](uint64_t seed, double fill) {
+      const Tensor x = empty({2, 5, 4}, DType::F64, device);
+      random_uniform(x, -1, 1, {.seed = seed});
+      return where(inside, x, full({}, fill, DType::F64, device)).value();
+    };
+    const auto results = [&](double fill) {
+      store.zero_grad();
+      const Var x = leaf(filled(3, fill));
+      const Var y = encoder.forward(x, runs, DType::F64, {});
+      backward(y, {.seed = filled(4, 0)});
+      return std::vector{y.value(), x.grad(), clone(store.grad())};
+    };
+    const std::vector<Tensor> want = results(0);
+    for (const double fill : {1e30, double(NAN), double(INFINITY)}) {
+      const std::vector<Tensor> got = results(fill);
+      for (size_t i = 0; i < got.size(); ++i) CHECK(same_bits(got[i], want[i]));
+    }
+  }
+}
+
 TEST_CASE("every parameter of BERT receives a gradient, and padding does not matter") {
   for (const Device device : test_devices()) {
     Bert model(kTiny, twice);
