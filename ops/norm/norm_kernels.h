@@ -58,13 +58,15 @@ HOST_DEVICE A norm_scale(A largest) {
   return std::ldexp(A(1), up > kLimit ? kLimit : up < -kLimit ? -kLimit : up);
 }
 
+using NormForwardEntry = void(const NormRule& rule, const NormForward& tensors);
+using NormBackwardEntry = void(const NormRule& rule, const NormBackward& tensors);
 namespace cpu {
-void norm_forward(const NormRule& rule, const NormForward& tensors);
-void norm_backward(const NormRule& rule, const NormBackward& tensors);
+NormForwardEntry norm_forward;
+NormBackwardEntry norm_backward;
 }  // namespace cpu
 namespace cuda {
-void norm_forward(const NormRule& rule, const NormForward& tensors);
-void norm_backward(const NormRule& rule, const NormBackward& tensors);
+NormForwardEntry norm_forward;
+NormBackwardEntry norm_backward;
 }  // namespace cuda
 
 inline constexpr Kernel kNormForward{"norm_forward", cpu::norm_forward, IF_CUDA(cuda::norm_forward)};
