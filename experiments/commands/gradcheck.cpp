@@ -5,7 +5,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/output/json_line.h"
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "tensor/tolerance.h"
 #include "tensor/transfer.h"
 

@@ -12,7 +12,7 @@
 #include "mixers/laws/matrices.h"
 #include "mixers/registry.h"
 #include "mixers/structure.h"
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "tensor/parallel.h"
 
 namespace matmix::experiments {

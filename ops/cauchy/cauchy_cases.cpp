@@ -1,5 +1,5 @@
-#include "ops/cases.h"
 #include "ops/cauchy/cauchy.h"
+#include "ops/common/cases.h"
 
 namespace matmix {
 

@@ -1,4 +1,4 @@
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/cross_entropy/cross_entropy.h"
 #include "tensor/create.h"
 

@@ -5,7 +5,7 @@
 
 #include "autograd/backward.h"
 #include "autograd/gradcheck.h"
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "tensor/accumulate.h"
 #include "tensor/compare.h"
 #include "tensor/create.h"
