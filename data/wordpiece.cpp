@@ -4,6 +4,7 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "data/text.h"
 #include "data/unicode.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -17,6 +18,9 @@ constexpr std::string_view kGoesOn = "##";
 bool goes_on(std::string_view piece) { return piece.starts_with(kGoesOn) && piece.size() > kGoesOn.size(); }
 
 std::string_view letters_of(std::string_view piece) { return goes_on(piece) ? piece.substr(kGoesOn.size()) : piece; }
+
+/// [NUM], [unused3]: tokens that are added by hand; no text is cut into them.
+bool is_bracketed(std::string_view piece) { return piece.size() > 2 && piece.starts_with('[') && piece.ends_with(']'); }
 
 bool has_upper_case(std::string_view piece) {
   while (!piece.empty()) {
@@ -71,7 +75,7 @@ WordPiece::WordPiece(std::vector<std::string> pieces)
     require(special || !find(piece), "WordPiece", "pieces must differ, got \"", piece, "\" twice");
     if (special) continue;
     trie_.add(letters_of(piece), goes_on(piece), id);
-    if (has_upper_case(piece)) casing_ = Casing::kCased;
+    if (!is_bracketed(piece) && has_upper_case(piece)) casing_ = Casing::kCased;
   }
 }
 
@@ -145,7 +149,7 @@ std::vector<std::string> parse_vocabulary(std::string_view bytes, std::string_vi
 }
 
 std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
-  return parse_vocabulary(read_file(path), path.native());
+  return parse_vocabulary(read_utf8(path, kVocabularyReader), path.native());
 }
 
 void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& pieces) {

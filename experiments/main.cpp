@@ -5,6 +5,7 @@
 #include <new>
 
 #include "experiments/commands/commands.h"
+#include "experiments/output/print.h"
 #include "experiments/output/provenance.h"
 #include "tensor/parallel.h"
 
@@ -245,13 +246,20 @@ std::string missing_processor_features() {
 /// Names and bytes of files stand in messages: no control character of theirs reaches a terminal or breaks the line.
 std::string in_one_line(std::string message) {
   std::ranges::replace_if(
-      message, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
-  return message;
+      message, [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  return visible(message);
+}
+
+/// The status of a program whose output may not have reached anybody.
+int checked(int status) {
+  if (!stdout_failed()) return status;
+  std::fputs("matmix: stdout: cannot be written\n", stderr);
+  return status == 0 ? kBadInput : status;
 }
 
 int guarded_main(int argc, char** argv) {
   try {
-    return Program().run(argc, argv);
+    return checked(Program().run(argc, argv));
   } catch (const std::bad_alloc&) {
     std::fputs("matmix: there is not enough memory\n", stderr);
     return kBadInput;

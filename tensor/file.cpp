@@ -1,10 +1,16 @@
 #include "tensor/file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <system_error>
+#include <utility>
 
 #include "tensor/error.h"
 
@@ -25,49 +31,44 @@ void sync_folder(const std::filesystem::path& path) {
   if (!synced) fail_system("sync", folder);
 }
 
-}  // namespace
-
-AtomicFile::AtomicFile(std::filesystem::path path)
-    : path_(std::move(path)),
-      temporary_(path_.string() + ".tmp"),
-      descriptor_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
-  if (descriptor_ < 0) fail_system("write", path_);
-}
-
-AtomicFile::~AtomicFile() {
-  if (descriptor_ < 0) return;
-  ::close(descriptor_);
-  ::unlink(temporary_.c_str());
-}
-
-void AtomicFile::write(const void* bytes, size_t count) {
-  const auto* next = static_cast<const char*>(bytes);
-  while (count > 0) {
-    const ssize_t done = ::write(descriptor_, next, count);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) fail_system("write", path_);
-    next += done;
-    count -= static_cast<size_t>(done);
+/// N of /dev/fd/N, /proc/self/fd/N, /dev/stdin and so on; -1 of any other path.
+int descriptor_of(const std::filesystem::path& path) {
+  const std::string name = path.lexically_normal().string();
+  constexpr std::array<std::string_view, 3> kStandard{"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+  const auto standard = std::ranges::find(kStandard, name);
+  if (standard != kStandard.end()) return static_cast<int>(standard - kStandard.begin());
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    int descriptor = -1;
+    if (name.starts_with(folder)) std::from_chars(name.data() + folder.size(), name.data() + name.size(), descriptor);
+    if (descriptor >= 0) return descriptor;
   }
+  return -1;
+}
+bool stands_for_a_descriptor(const std::filesystem::path& path) { return descriptor_of(path) >= 0; }
+
+/// The file that is meant: what the last name of the path links to, also if it is not there yet.
+std::filesystem::path followed(std::filesystem::path path) {
+  constexpr int kMostLinks = 40;
+  std::error_code none;
+  for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path, none)); ++links) {
+    if (stands_for_a_descriptor(path)) return path;
+    if (links == kMostLinks) {
+      errno = ELOOP;
+      fail_system("write", path);
+    }
+    path = path.parent_path() / std::filesystem::read_symlink(path);
+  }
+  return path;
 }
 
-void AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) fail_system("sync", path_);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_system("rename to", path_);
-  ::close(descriptor_);
-  descriptor_ = -1;
-  sync_folder(path_);
+/// Mode and owner; an owner that may not be given away stays this process's.
+void inherit_from(const struct stat& there, int descriptor) {
+  if (::fchown(descriptor, there.st_uid, there.st_gid) != 0) errno = 0;
+  if (::fchmod(descriptor, there.st_mode & 07777) != 0) errno = 0;
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {
-  AtomicFile file(path);
-  file.write(bytes.data(), bytes.size());
-  file.commit();
-}
-
-std::string read_file(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail_system("read", path);
+/// All that a descriptor has left, which is closed then.
+std::string read_all(int descriptor, const std::filesystem::path& path) {
   std::string bytes;
   size_t filled = 0;
   ssize_t got = 1;
@@ -83,6 +84,78 @@ std::string read_file(const std::filesystem::path& path) {
   if (got < 0) fail_system("read", path);
   bytes.resize(filled);
   return bytes;
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path), target_(followed(path)) {
+  struct stat there {};
+  const bool exists = ::stat(target_.c_str(), &there) == 0;
+  if (!exists && errno != ENOENT) fail_system("write", path_);
+  if (exists && (!S_ISREG(there.st_mode) || stands_for_a_descriptor(target_))) {
+    descriptor_ = ::open(target_.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    if (descriptor_ < 0) fail_system("write", path_);
+    return;
+  }
+  if (exists && ::access(target_.c_str(), W_OK) != 0) fail_system("write", path_);
+  open_temporary();
+  if (exists) inherit_from(there, descriptor_);
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::open_temporary() {
+  static std::atomic<uint64_t> number{0};
+  do {
+    temporary_ = target_.parent_path() / text(".matmix-", ::getpid(), "-", number++, ".tmp");
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (descriptor_ < 0 && errno == EEXIST);
+  if (descriptor_ < 0) fail_system("write", path_);
+}
+
+void AtomicFile::write(const void* bytes, size_t count) {
+  const auto* next = static_cast<const char*>(bytes);
+  while (count > 0) {
+    const ssize_t done = ::write(descriptor_, next, count);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail_system("write", path_);
+    next += done;
+    count -= static_cast<size_t>(done);
+  }
+}
+
+void AtomicFile::commit() {
+  if (!temporary_.empty()) {
+    if (::fsync(descriptor_) != 0) fail_system("sync", path_);
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_system("rename to", path_);
+    temporary_.clear();
+    sync_folder(target_);
+  }
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail_system("write", path_);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A socket cannot be opened by the name of its descriptor.
+  if (descriptor < 0 && errno == ENXIO) descriptor = ::dup(descriptor_of(path));
+  if (descriptor < 0) fail_system("read", path);
+  return read_all(descriptor, path);
+}
+
+std::string read_stdin() {
+  const int descriptor = ::dup(STDIN_FILENO);
+  if (descriptor < 0) fail_system("read", "standard input");
+  return read_all(descriptor, "standard input");
 }
 
 }  // namespace matmix

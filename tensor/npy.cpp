@@ -110,6 +110,7 @@ class HeaderParser {
       const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), size);
       check(error == std::errc() && size >= 0, "must have whole numbers in shape, got '" + text_ahead() + "'");
       rest_.remove_prefix(static_cast<size_t>(end - rest_.data()));
+      if (rest_.starts_with('L')) rest_.remove_prefix(1);  // a long of Python 2
       out.push_back(size);
       if (!accept(',')) {
         expect(')');

@@ -7,6 +7,7 @@
 
 #include "experiments/bench/bench.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/output/table.h"
 #include "experiments/train/trainer.h"
 #include "ops/matmul/gemm.h"
@@ -92,13 +93,13 @@ void bench_train(const BenchOptions& options, const Harness& defaults) {
         .print();
     return;
   }
-  fmt::print("{}: {} parameters, {}, {} tokens ({} slots, {} for targets) a step{}\n", config.name,
-             trainer.store().count(), config.train.dtype, tokens, slots, targets,
-             trainer.captured() ? ", captured as a graph" : "");
-  fmt::print("  {} ms a step, {} tokens/s; its matrix products alone {} ms, {:.0f}% of it\n", short_number(ms),
-             short_number(1e3 * static_cast<double>(tokens) / ms), short_number(gemm_ms), 100 * gemm_ms / ms);
-  fmt::print("  {} MiB at the peak beyond parameters and optimiser\n",
-             short_number(static_cast<double>(peak) / (1 << 20)));
+  print_out("{}: {} parameters, {}, {} tokens ({} slots, {} for targets) a step{}\n", config.name,
+            trainer.store().count(), config.train.dtype, tokens, slots, targets,
+            trainer.captured() ? ", captured as a graph" : "");
+  print_out("  {} ms a step, {} tokens/s; its matrix products alone {} ms, {:.0f}% of it\n", short_number(ms),
+            short_number(1e3 * static_cast<double>(tokens) / ms), short_number(gemm_ms), 100 * gemm_ms / ms);
+  print_out("  {} MiB at the peak beyond parameters and optimiser\n",
+            short_number(static_cast<double>(peak) / (1 << 20)));
 }
 
 }  // namespace matmix::experiments

@@ -3,6 +3,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/runs/run_folder.h"
 #include "experiments/train/trainer.h"
 
@@ -26,7 +27,7 @@ int run_evaluate(const EvaluateOptions& options) {
     return status;
   }
   const std::string bits = figures.bits_per_byte ? fmt::format(" ({:.3f} bits a byte)", *figures.bits_per_byte) : "";
-  fmt::print(
+  print_out(
       "{} after {} steps, {} parameters: held-out loss {:.4f} nats{}, accuracy {:.4f} on {} targets; without "
       "context {:.4f}\n",
       config.name, checkpoint.step, trainer.store().count(), figures.loss, bits, figures.accuracy, figures.targets,

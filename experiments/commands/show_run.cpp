@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "experiments/commands/commands.h"
+#include "experiments/output/print.h"
 #include "experiments/output/provenance.h"
 #include "experiments/report/html.h"
 #include "experiments/report/matrix_svg.h"
@@ -60,8 +61,8 @@ void print_summary(const Config& config, const MatrixGrid& grid) {
   for_each_matrix(grid, [&](size_t, int64_t, const Tensor& M, const Tensor& fast) {
     error = std::max(error, relative_error(fast, M));
   });
-  fmt::print("{} ({}), {} tokens:{}\n|fast - explicit| at most {:.1e} of |explicit|\n", grid.name,
-             config.model.mixer.name, grid.tokens.size(), tokens, error);
+  print_out("{} ({}), {} tokens:{}\n|fast - explicit| at most {:.1e} of |explicit|\n", grid.name,
+            config.model.mixer.name, grid.tokens.size(), tokens, error);
 }
 
 void print_pictures(const MatrixGrid& grid) {
@@ -69,7 +70,7 @@ void print_pictures(const MatrixGrid& grid) {
   for_each_matrix(grid, [&](size_t layer, int64_t head, const Tensor& M, const Tensor&) {
     panels.push_back({fmt::format("layer {} head {}", layer, head), HeatMap(M, MapKind::kSigned)});
   });
-  fmt::print("\n{}", draw(panels, terminal_colour(), terminal_width()));
+  print_raw("\n" + draw(panels, terminal_colour(), terminal_width()));
 }
 
 std::vector<std::vector<HeatMap>> heat_maps(const MatrixGrid& grid) {
@@ -189,7 +190,7 @@ int run_show_run(const ShowOptions& options) {
   }
   targets.write(grid);
   if (!options.global.json)
-    for (const std::string& name : targets.names()) fmt::print("pictures in {}\n", name);
+    for (const std::string& name : targets.names()) print_out("pictures in {}\n", name);
   return 0;
 }
 

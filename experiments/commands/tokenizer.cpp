@@ -12,6 +12,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/config/config.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "tensor/file.h"
 
 namespace matmix::experiments {
@@ -38,7 +39,9 @@ std::vector<std::string> texts_of(const std::vector<std::string>& sources) {
 /// The lines of a file, or of stdin if its name is empty, without their newlines.
 class Lines {
  public:
-  explicit Lines(const std::string& file) : bytes_(read_file(file.empty() ? "/dev/stdin" : file)) {}
+  explicit Lines(const std::string& file)
+      : bytes_(is_stdin(file) ? data::checked_utf8(read_stdin(), "tokenizer", "standard input")
+                              : data::read_utf8(file, "tokenizer")) {}
 
   template <class Sink>
   void for_each(Sink&& sink) const {
@@ -51,6 +54,8 @@ class Lines {
   size_t bytes() const { return bytes_.size(); }
 
  private:
+  static bool is_stdin(const std::string& file) { return file.empty() || file == "-"; }
+
   std::string bytes_;
 };
 
@@ -62,8 +67,8 @@ class Output {
     if (waiting_.size() >= kEnough) flush();
   }
   void flush() {
-    const size_t written = std::fwrite(waiting_.data(), 1, waiting_.size(), stdout);
-    require(written == waiting_.size() && std::fflush(stdout) == 0, "stdout", "cannot be written");
+    print_visible(waiting_);
+    require(!stdout_failed(), "stdout", "cannot be written");
     waiting_.clear();
   }
 
@@ -117,9 +122,9 @@ void summarize(const data::WordPiece& tokenizer, const Lines& lines, bool json) 
         .put("bytes_per_second", bytes / seconds)
         .print();
   else
-    fmt::print("{} bytes, {} tokens ({:.2f} bytes a token), {} of them unknown; {:.1f} MB/s on one core\n",
-               lines.bytes(), tokens, bytes / static_cast<double>(std::max<int64_t>(tokens, 1)), unknown,
-               bytes / seconds / 1e6);
+    print_out("{} bytes, {} tokens ({:.2f} bytes a token), {} of them unknown; {:.1f} MB/s on one core\n",
+              lines.bytes(), tokens, bytes / static_cast<double>(std::max<int64_t>(tokens, 1)), unknown,
+              bytes / seconds / 1e6);
 }
 
 int32_t token_of(const data::WordPiece& tokenizer, std::string_view word, bool pieces) {
@@ -163,7 +168,7 @@ int run_tokenizer_train(const TokenizerTrainOptions& options) {
         .put("seconds", seconds)
         .print();
   else
-    fmt::print("{}: {} pieces from {} texts in {:.1f} s\n", options.out, pieces.size(), texts.size(), seconds);
+    print_out("{}: {} pieces from {} texts in {:.1f} s\n", options.out, pieces.size(), texts.size(), seconds);
   return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/output/progress.h"
 #include "experiments/output/provenance.h"
 #include "experiments/runs/run_folder.h"
@@ -25,12 +26,12 @@ struct Diverged {
 };
 
 int report_crash(const std::string& out, const std::string& name, int64_t steps) {
-  fmt::print(stderr, "{}: the loss is not finite up to step {}; looking for the first bad value\n", name, steps);
+  print_aside(fmt::format("{}: the loss is not finite up to step {}; looking for the first bad value\n", name, steps));
   const Crash crash = write_crash(out, steps);
   const std::string bad = crash.trace.first_bad.empty() ? "done again, all is finite" : crash.trace.first_bad,
                     stream = crash.trace.stream();
-  fmt::print(stderr, "{}: {}: {}{}{}; matmix debug {} shows it again, docs/when_it_diverges.md what to do\n", name,
-             to_string(crash.moment), bad, stream.empty() ? "" : "; ", stream, out);
+  print_aside(fmt::format("{}: {}: {}{}{}; matmix debug {} shows it again, docs/when_it_diverges.md what to do\n", name,
+                          to_string(crash.moment), bad, stream.empty() ? "" : "; ", stream, out));
   return 1;
 }
 
@@ -51,9 +52,9 @@ class Training {
 
   void print_header() const {
     const nn::ParameterStore& store = trainer_.store();
-    fmt::print("{}: {} parameters, {} on {}, {} rows a step, context-free loss {:.4f}, {}\n", config_.name,
-               store.count(), to_string(store.mode()), device_name(store.device()), config_.train.batch,
-               trainer_.dataset().context_free_loss(), version_text());
+    print_out("{}: {} parameters, {} on {}, {} rows a step, context-free loss {:.4f}, {}\n", config_.name,
+              store.count(), to_string(store.mode()), device_name(store.device()), config_.train.batch,
+              trainer_.dataset().context_free_loss(), version_text());
     std::fflush(stdout);
   }
 
@@ -146,8 +147,8 @@ int run_train(const TrainOptions& options) {
   if (options.global.json)
     JsonLine().put("run", out).put("heldout_loss", figures.loss).put("heldout_accuracy", figures.accuracy).print();
   else
-    fmt::print("{}: held-out loss {:.4f}, accuracy {:.4f} on {} targets; run in {}\n", config.name, figures.loss,
-               figures.accuracy, figures.targets, out);
+    print_out("{}: held-out loss {:.4f}, accuracy {:.4f} on {} targets; run in {}\n", config.name, figures.loss,
+              figures.accuracy, figures.targets, out);
   return 0;
 }
 

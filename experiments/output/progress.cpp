@@ -1,4 +1,5 @@
 #include "experiments/output/progress.h"
+#include "experiments/output/print.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -33,9 +34,9 @@ void Progress::report(int64_t step, int64_t tokens, const std::string& note) {
   last_ = Clock::now();
   const double done = static_cast<double>(std::max<int64_t>(step - first_step_, 1));
   const double left = seconds() / done * static_cast<double>(steps_ - step);
-  fmt::print(stderr, "{}step {}/{}  {}  {:.0f} tokens/s  {} left{}", terminal_ ? "\r\033[K" : "", step, steps_, note,
-             rate(tokens), duration(left), terminal_ ? "" : "\n");
-  std::fflush(stderr);
+  if (terminal_) std::fputs("\r\033[K", stderr);
+  print_aside(fmt::format("step {}/{}  {}  {:.0f} tokens/s  {} left{}", step, steps_, note, rate(tokens),
+                          duration(left), terminal_ ? "" : "\n"));
 }
 
 }  // namespace matmix::experiments

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "autograd/no_grad.h"
+#include "data/unicode.h"
 #include "experiments/config/build.h"
 #include "experiments/runs/run_folder.h"
 #include "mixers/sample_matrix.h"
@@ -43,6 +44,7 @@ TrainedModel::TrainedModel(const std::filesystem::path& run, const std::string& 
 }
 
 Sentence TrainedModel::read(std::string_view text) const {
+  require(data::is_utf8(text), "text", "must be UTF-8, got '", text, "'");
   Sentence sentence;
   for (;;) {
     const size_t at = text.find(kMask);

@@ -243,7 +243,7 @@ TEST_CASE("hostile vocabularies and texts") {
       {kSpecial, kEncode, "@/x: WordPiece: a vocabulary must hold more than the special tokens, and this one does not"},
       {kSpecial + "a\n\nb\n", kEncode, "read_vocabulary: @/x:7: must hold a piece, got an empty line"},
       {kSpecial + "a\na\n", kEncode, "read_vocabulary: @/x:7: pieces must differ, got \"a\" as on line 6"},
-      {kSpecial + "\xc3\n", kEncode, "read_vocabulary: @/x:6: must be UTF-8, which it is not"},
+      {kSpecial + "\xc3\n", kEncode, "read_vocabulary: @/x:6: must be UTF-8, got the byte 0xc3"},
       {kSpecial + "a\n", "matmix tokenizer decode --vocab @/x @/x",
        "tokenizer decode: ids must be whole numbers, got ..."},
       {kSpecial + "a\n", "echo 6 | matmix tokenizer decode --vocab @/x", "..."},

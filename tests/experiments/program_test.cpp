@@ -3,7 +3,9 @@
 #include <string>
 
 #include "mixers/registry.h"
+#include "tensor/create.h"
 #include "tensor/file.h"
+#include "tensor/npy.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
@@ -51,6 +53,35 @@ TEST_CASE("status 2: bad usage and bad input, each in one sentence") {
   CHECK(run_program("train /nowhere.json").status == 2);
   CHECK(
       run_program("gradcheck --op none").output.starts_with("matmix: gradcheck: op 'none' is not known; known are: "));
+}
+
+TEST_CASE("status 2 where stdout cannot be written, whatever the command") {
+  const TempDir folder;
+  const std::string matrix = folder.write("a.npy", "").string();
+  matmix::write_npy(matrix, matmix::eye(3, matmix::DType::F64));
+  for (const std::string& words :
+       {std::string("list"), std::string("list --json"), std::string("verify --mixer identity"),
+        std::string("gradcheck --op relu --json"), std::string("show --mixer dense --length 4"), "analyze " + matrix,
+        std::string("--version"), std::string("--help"), std::string("train --help")}) {
+    CAPTURE(words);
+    const Outcome outcome = run_shell(std::string(MATMIX_PROGRAM) + " " + words + " 2>&1 > /dev/full");
+    CHECK(outcome.status == 2);
+    CHECK(outcome.output == "matmix: stdout: cannot be written\n");
+  }
+}
+
+TEST_CASE("a training goes on though its progress cannot be written") {
+  const TempDir folder;
+  const std::string config =
+      folder
+          .write("e.json", R"({"data": {"kind": "recall", "pairs": 2, "queries": 2, "heldout_rows": 8},
+    "model": {"d_model": 16, "layers": 1, "mixer": {"state": 4, "headdim": 8}},
+    "train": {"batch": 4, "steps": 4, "warmup": 1, "log_every": 1, "evaluate_every": 2, "checkpoint_every": 2}})")
+          .string();
+  const std::string out = (folder / "run").string();
+  CHECK(run_shell(std::string(MATMIX_PROGRAM) + " train " + config + " --out " + out + " 2> /dev/full").status == 0);
+  CHECK(run_shell(std::string(MATMIX_PROGRAM) + " train " + config + " --out " + out + "2 2>&-").status == 0);
+  CHECK(std::filesystem::exists(out + "/checkpoints/step_4.safetensors"));
 }
 
 TEST_CASE("options of the program stand before or after the command") {
