@@ -45,10 +45,18 @@ class Program {
       if (error.get_exit_code() == 0) return app_.exit(error);
       throw Error(text(error.what(), "; see matmix --help"));
     }
+    warn_of_crowded_threads();
     return run_();
   }
 
  private:
+  static void warn_of_crowded_threads() {
+    constexpr int kCrowded = 4;
+    if (thread_count() > kCrowded * processor_count())
+      print_aside(text("matmix: ", thread_count(), " threads on ", processor_count(),
+                       " processors take turns; as many as processors are faster\n"));
+  }
+
   void add_global() {
     app_.add_option_function<std::string>(
         "--device",
@@ -66,7 +74,7 @@ class Program {
         "f64, f32, tf32 or bf16");
     app_.add_option("--seed", global_.seed, "of every random number")->check(CLI::NonNegativeNumber);
     app_.add_option_function<int>("--threads", set_thread_count, "of the CPU (never changes a result)")
-        ->check(CLI::Range(1, 4096));
+        ->check(CLI::Range(1, kMostThreads));
     app_.add_flag("--json", global_.json, "one JSON object a line");
   }
 

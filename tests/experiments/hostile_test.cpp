@@ -37,16 +37,8 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   return text;
 }
 
-/// Whether a limit on files reaches the program: the OpenMP runtime that ThreadSanitizer understands writes a file of
-/// its own before it begins.
-bool files_can_be_limited() {
-  static const bool can = run_program("--version").output.find("sanitize thread") == std::string::npos;
-  return can;
-}
-
 /// `line` with @ for the folder; `sentence` too, of which "..." may be anything.
 void check_refused_in(const TempDir& folder, const std::string& line, const std::string& sentence) {
-  if (line.starts_with("ulimit -f") && !files_can_be_limited()) return;
   const std::string root = folder.path().string();
   const Files before = files_in(folder.path());
   const Outcome outcome = stderr_of(replaced(replaced(line, "matmix ", "timeout 20 " MATMIX_PROGRAM " "), "@", root));

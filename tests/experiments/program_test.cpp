@@ -84,6 +84,21 @@ TEST_CASE("a training goes on though its progress cannot be written") {
   CHECK(std::filesystem::exists(out + "/checkpoints/step_4.safetensors"));
 }
 
+TEST_CASE("OMP_NUM_THREADS: any text is taken, ignored or bounded") {
+  for (const std::string value : {"100000", "99999999999999999999", "4,2", " 3 ", "0", "-3", "abc", "", "2x"}) {
+    CAPTURE(value);
+    CHECK(run_shell("OMP_NUM_THREADS='" + value + "' " MATMIX_PROGRAM " verify --mixer identity > /dev/null").status ==
+          0);
+  }
+}
+
+TEST_CASE("many more threads than processors are taken with a word") {
+  const Outcome outcome = run_program("--threads 4096 list");
+  CHECK(outcome.status == 0);
+  CHECK(outcome.output.starts_with("matmix: 4096 threads on "));
+  CHECK(run_program("--threads 2 list").output.find("threads on") == std::string::npos);
+}
+
 TEST_CASE("options of the program stand before or after the command") {
   const std::string file = kReference + "quasiseparable_dd.safetensors";
   const Outcome before = run_program("--json --dtype f32 replay " + file),
