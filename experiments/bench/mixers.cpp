@@ -19,6 +19,7 @@
 namespace matmix::experiments {
 namespace {
 
+using namespace mixers::laws;
 using mixers::Streams;
 
 constexpr mixers::BlockShape kShape{.D = 256, .H = 4, .P = 64};
