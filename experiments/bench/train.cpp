@@ -21,11 +21,9 @@ constexpr int64_t kWarmupSteps = 5;
 
 Config bench_config(const BenchOptions& options) {
   const std::string path = options.config.empty() ? "experiments/configs/glosses_hydra.json" : options.config;
-  Config config = read_config(path);
-  if (!options.global.device.empty()) config.train.device = options.global.device;
-  if (!options.global.dtype.empty()) config.train.dtype = options.global.dtype;
-  if (!options.lengths.empty()) config.data.max_len = options.lengths.front();
-  return config;
+  std::vector<std::string> set = options.global.assignments();
+  if (!options.lengths.empty()) set.push_back(text("data.max_len=", options.lengths.front()));
+  return read_config(path, set);
 }
 
 /// Milliseconds of the three products (result, input's and weight's gradient) of one weight [N, K] on `rows` rows.

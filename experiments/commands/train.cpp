@@ -13,11 +13,12 @@
 namespace matmix::experiments {
 namespace {
 
-Config with_global(Config config, const Global& global) {
-  if (!global.device.empty()) config.train.device = global.device;
-  if (!global.dtype.empty()) config.train.dtype = global.dtype;
-  if (global.seed) config.train.seed = config.data.seed = *global.seed;
-  return config;
+/// The config with the options that every command has over it.
+Config config_for(const TrainOptions& options) {
+  std::vector<std::string> set = options.set;
+  const std::vector<std::string> global = options.global.assignments();
+  set.insert(set.end(), global.begin(), global.end());
+  return read_config(options.config, set);
 }
 
 /// Something was not finite in one of the last steps up to `steps`, or in the held-out loss after them.
@@ -134,7 +135,7 @@ class Training {
 }  // namespace
 
 int run_train(const TrainOptions& options) {
-  const Config config = with_global(read_config(options.config, options.set), options.global);
+  const Config config = config_for(options);
   const std::string out = options.out.empty() ? "runs/" + config.name : options.out;
   Training run(config, out, options.resume);
   if (!options.global.json) run.print_header();

@@ -20,10 +20,7 @@ bool is_run(const fs::path& run) { return fs::exists(run / kConfig); }
 bool names_vocabulary(const DataConfig& c) { return c.kind != "recall" && c.tokenizer != "bytes"; }
 
 /// As it was given.
-Config written_config(const fs::path& run) {
-  const fs::path path = run / kConfig;
-  return parse_config(without_provenance(read_file(path)), path.string());
-}
+Config written_config(const fs::path& run) { return read_config(run / kConfig); }
 
 fs::path checkpoint_path(const fs::path& run, int64_t step) {
   return run / "checkpoints" / text("step_", step, ".safetensors");
@@ -59,8 +56,9 @@ RunFolder::RunFolder(fs::path path, const Config& config, bool resume) : path_(s
     metrics_bytes_ = static_cast<int64_t>(fs::file_size(path_ / "metrics.jsonl"));
   if (!is_run(path_)) return;
   require(resume, path_.string(), "holds a run already; pass --resume to go on with it, or another --out");
-  require(to_json(written_config(path_)) == to_json(config), path_.string(),
-          "holds a run of another config; resume it with the config it has");
+  const std::vector<ConfigDifference> apart = differences(written_config(path_), config);
+  require(apart.empty(), path_.string(), "holds a run of another config; resume it with the config it has: ",
+          apart.empty() ? "" : text(apart[0].key, " is ", apart[0].a, " there, and ", apart[0].b, " here"));
   config_ = config_of_run(path_);
 }
 

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -90,7 +91,7 @@ TEST_CASE("hostile configs") {
       {"{\"train\": {\"lr\": NaN}}", kTrain, "@/x: line 1 is not JSON: ..."},
       {"{\"train\": {\"lr\": 1e999}}", kTrain, "@/x: must not hold numbers beyond the range of a double"},
       {"{\"train\": {\"steps\": 18446744073709551615}}", kTrain,
-       "@/x: train.steps must be a whole number, got 1844..."},
+       "@/x: train.steps must be in [1, 1000000000], got 18446744073709551615"},
       {"{\"train\": {\"steps\": \"many\"}}", kTrain, "@/x: train.steps must be a whole number, got \"many\""},
       {"{\"model\": []}", kTrain, "@/x: model must be an object, got array"},
       {"[1]", kTrain, "@/x: the config must be an object, got array"},
@@ -102,12 +103,16 @@ TEST_CASE("hostile configs") {
       {"{\"base\": \"x\"}", kTrain, "@/x: is its own base"},
       {"{\"base\": \"y\"}", kTrain, "file: cannot read '@/y': No such file or directory"},
       {"{\"base\": 3}", kTrain, "@/x: base must be a string, got 3"},
-      {"{\"data\": {\"kind\": \"pictures\"}}", kTrain, "config: data.kind must be one of ..., got 'pictures'"},
+      {"{\"data\": {\"kind\": \"pictures\"}}", kTrain,
+       "@/x: data.kind must be one of glosses, text, recall, got \"pictures\""},
       {"{\"data\": {\"kind\": \"recall\"}, \"model\": {\"d_model\": 1000000000000}}", kTrain, "..."},
       {"{\"data\": {\"kind\": \"recall\"}, \"model\": {\"d_model\": 9223372036854775807}}", kTrain, "..."},
       {"{\"data\": {\"kind\": \"recall\"}, \"model\": {\"mixer\": {\"headdim\": 0}}}", kTrain, "..."},
-      {"{}", kTrain + " --set train.lr=-1", "@/x: train.lr must be positive, got -1"},
+      {"{}", kTrain + " --set train.lr=-1", "@/x: train.lr must be in [1e-30, 1e+100], got -1"},
       {"{}", kTrain + " --set train.lr=$(printf '\\377')", "@/x: train.lr must be a number, got ..."},
+      {"{\"train\": {\"seed\": 1}, \"train\": {}}", kTrain,
+       "@/x: must not have a key twice in an object, got \"train\" twice"},
+      {"{\"name\": \"../x\"}", kTrain, "@/x: name must be the name of a folder, ..., got \"../x\""},
       {"{}", kTrain + " --set train", "--set: must be path=value, got 'train'"},
       {"{}", "matmix train @ --out @/run", "file: cannot read '@': Is a directory"},
       {"{}", "matmix train @/nothing --out @/run", "file: cannot read '@/nothing': No such file or directory"},
@@ -164,6 +169,52 @@ TEST_CASE("numbers that would hang or kill the program") {
   };
   for (const Row& row : rows) check_refused_in(folder, row.line, row.sentence);
   CHECK_FALSE(fs::exists(folder / "run"));
+}
+
+TEST_CASE("what can be known before the first step is refused before the folder is made") {
+  const TempDir folder;
+  folder.write("x", R"({"data": {"kind": "recall"}})");
+  for (const char* set : {"train.beta1=1", "train.beta2=1", "train.eps=0", "train.eps=1e-320", "train.weight_decay=-1",
+                          "train.final_fraction=-5", "train.final_fraction=100", "train.max_grad_norm=-1",
+                          "train.lr=1e300", "train.lr=1e-320", "model.mixer.norm_eps=-1", "model.mixer.conv_width=2",
+                          "model.max_positions=15", "data.heldout=-1", "data.layout=foo", "data.mask_rate=1"})
+    check_refused_in(folder, kTrain + " --set " + set,
+                     "@/x: " + std::string(set, std::strchr(set, '=')) + " must be ...");
+  for (const char* set : {"model.mixer.groups=3", "model.mixer.residual_v=true --set model.mixer.name=concat",
+                          "data.keys=3", "train.device=cuda:9999"})
+    check_refused_in(folder, kTrain + " --set " + set, "...");
+  check_refused_in(
+      folder,
+      kTrain +
+          " --set model.mixer.name=attention --set model.mixer.source=table"
+          " --set model.mixer.qk_dim=65536 --set model.d_model=65536 --set model.mixer.expand=64"
+          " --set model.mixer.headdim=1 --set model.layers=1024 --set train.batch=1 --set data.pairs=1048576"
+          " --set data.queries=1048576 --set data.keys=1048576",
+      "parameters: a model must have at most ... of them, got more with ...");
+  CHECK_FALSE(fs::exists(folder / "run"));
+}
+
+TEST_CASE("words that are no command, and numbers that options may not have") {
+  const Row rows[] = {
+      {"", "matmix foo", "'foo': is no command of matmix; the nearest are ..., of train, evaluate, ..., list; see ..."},
+      {"", "matmix --json trian x", "'trian': is no command of matmix; the nearest are 'train', ..."},
+      {"", "matmix --json", "A subcommand is required; see matmix --help"},
+      {"", "matmix tokenizer encdoe", "'encdoe': is no command of tokenizer; the nearest are 'encode', ..."},
+      {"", "matmix tokenizer", "A subcommand is required; see matmix --help"},
+      {"", "matmix list --seed -1", "--seed: Value -1 not in range 0 to 9223372036854775807; see ..."},
+      {"", "matmix bench ops --lengths 0", "--lengths: Value 0 not in range 1 to 1048576; see ..."},
+      {"", "matmix bench ops --repeats 0", "--repeats: Value 0 not in range 1 to 1000000; see ..."},
+      {"", "matmix debug @ --step 0", "--step: Value 0 not in range 1 to 9223372036854775807; see ..."},
+      {"", "matmix tokenizer train @/x --out @/v --vocab-size 0", "--vocab-size: Value 0 not in range 1 to ..."},
+      {"", "matmix analyze @/x --tolerance 0", "--tolerance: Value 0 not in range (0, 1); see ..."},
+      {"", "matmix analyze @/x --tolerance nan", "--tolerance: Value nan not in range (0, 1); see ..."},
+      {"", "matmix analyze @/x --tolerance 1e999", "--tolerance: Value 1e999 not in range (0, 1); see ..."},
+  };
+  for (const Row& row : rows) {
+    const TempDir folder;
+    folder.write("x", row.bytes);
+    check_refused_in(folder, row.line, row.sentence);
+  }
 }
 
 TEST_CASE("memory that ends") {

@@ -128,3 +128,27 @@ TEST_CASE("list names what is there, every mixer as measured") {
                   "\"promised_rank_above\":3,") != std::string::npos);
   CHECK(line.ends_with("\"holds\":true}"));
 }
+
+TEST_CASE("a run whose text was named by a relative path is found from any folder, and its config is one") {
+  const TempDir folder;
+  for (const char* name : {"a", "b"}) std::filesystem::create_directory(folder / name);
+  folder.write("a/corpus.txt", "one two three two one\nthree two\none three one\ntwo two\n");
+  folder.write("a/e.json", R"({"data": {"kind": "text", "path": "corpus.txt", "heldout": 0.5, "max_len": 16},
+      "model": {"d_model": 16, "layers": 1, "mixer": {"state": 2, "headdim": 8}}, "train": {"batch": 2, "steps": 2}})");
+  folder.write("b/corpus.txt", "of another text\nwith as many lines\nas the first\none has\n");
+  const auto in = [&](const char* working, const std::string& arguments) {
+    return run_shell("cd " + (folder / working).string() + " && " MATMIX_PROGRAM " " + arguments + " 2>&1");
+  };
+  const Outcome trained = in("a", "train e.json --out run");
+  REQUIRE_MESSAGE(trained.status == 0, trained.output);
+  const Outcome here = in("a", "evaluate run"), there = in("b", "evaluate ../a/run");
+  CHECK(here.status == 0);
+  CHECK_MESSAGE(there.status == 0, there.output);
+  CHECK(there.output.substr(there.output.find(':')) == here.output.substr(here.output.find(':')));
+  CHECK(in("b", "debug ../a/run --step 1").status == 0);
+  // From the file's folder where the working folder has nothing; the same run, wherever its text is.
+  CHECK(in(".", "train a/e.json --out a/run --resume").status == 0);
+  CHECK(in("b", "train ../a/run/config.json --out again").status == 0);
+  CHECK(matmix::read_file(folder / "b/again/metrics.jsonl") == matmix::read_file(folder / "a/run/metrics.jsonl"));
+  CHECK(in("b", "train ../a/run/config.json --set name=a/b --out worse").status == 2);
+}
