@@ -6,6 +6,7 @@
 #include "experiments/output/json_line.h"
 #include "experiments/output/print.h"
 #include "experiments/output/provenance.h"
+#include "experiments/output/table.h"
 #include "experiments/report/law_page.h"
 #include "experiments/runs/run_page.h"
 #include "tensor/file.h"
@@ -44,7 +45,7 @@ void print_table(const std::vector<RunSummary>& runs) {
     }
     print_out("{}\n", line.substr(0, line.size() - 2));
   }
-  print_out("without context: {:.4f}\n", runs.front().context_free_loss);
+  print_out("without context: {}\n", decimal(runs.front().context_free_loss, 4));
 }
 
 std::vector<Reading> read_texts(const CompareOptions& options, const std::vector<RunSummary>& runs) {

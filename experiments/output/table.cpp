@@ -23,6 +23,12 @@ void Table::row(const std::vector<std::string>& cells) const {
   std::fflush(stdout);
 }
 
+std::string decimal(double x, int digits) {
+  constexpr double kLong = 1e9;
+  if (std::isnan(x)) return "-";
+  return std::abs(x) < kLong ? fmt::format("{:.{}f}", x, digits) : fmt::format("{:.6g}", x);
+}
+
 std::string short_number(double x) {
   if (x == 0 || !std::isfinite(x)) return fmt::format("{}", x);
   const int decimals = std::clamp(2 - static_cast<int>(std::floor(std::log10(std::abs(x)))), 0, 6);

@@ -36,7 +36,7 @@ TrainedModel::TrainedModel(const std::filesystem::path& run, const std::string& 
     : config_(config_for(run, device, dtype)),
       tokenizer_(make_tokenizer(config_.data)),
       model_(make_model(config_.model, {.L = config_.data.max_len, .vocab_size = tokenizer_->vocabulary().size})) {
-  const RunFolder::Checkpoint checkpoint = newest_checkpoint(run);
+  const Checkpoint checkpoint = newest_checkpoint(run);
   check_vocabulary(checkpoint.state, config_.data);
   store_ = std::make_unique<nn::ParameterStore>(*model_, parse_device(config_.train.device),
                                                 parse_math_mode(config_.train.dtype), 0);

@@ -369,11 +369,25 @@ TEST_CASE("a run outlives a disk that is full, a file that was cut and another v
   folder.write("run/vocab.txt", vocabulary);
   works(evaluate);
 
+  const std::string newest = "@/run/checkpoints/step_4.safetensors", metrics = read_file(folder / "run/metrics.jsonl");
   const std::string state = read_file(folder / "run/checkpoints/step_4.safetensors");
-  folder.write("run/checkpoints/step_4.safetensors", replaced(state, "\"step\":\"4\"", "\"step\":\"x\""));
-  check_refused_in(folder, evaluate, "@/run: has no checkpoint that can be read");
-  folder.write("run/checkpoints/step_4.safetensors", state.substr(0, state.size() / 2));
-  check_refused_in(folder, evaluate, "@/run: has no checkpoint that can be read");
+  std::filesystem::remove(folder / "run/checkpoints/step_2.safetensors");
+  std::string bent = state;
+  bent[state.size() * 2 / 3] ^= 0x40;
+  const std::pair<std::string, std::string> damaged[] = {
+      {bent, newest + ": is damaged: its content has the digest ..."},
+      {replaced(state, "\"step\":\"4\"", "\"step\":\"3\""), newest + ": is damaged: ..."},
+      {state.substr(0, state.size() / 2), "safetensors: '" + newest + "' has data_offsets ..."},
+      {state.substr(0, 1000), "safetensors: '" + newest + "' ..."},
+      {"", "safetensors: '" + newest + "' ..."}};
+  for (const auto& [bytes, sentence] : damaged) {
+    folder.write("run/checkpoints/step_4.safetensors", bytes);
+    check_refused_in(folder, evaluate, sentence);
+    check_refused_in(folder, train + " --resume", sentence);
+    check_refused_in(folder, "matmix debug @/run --step 4", sentence);
+    check_refused_in(folder, "matmix predict @/run --text [MASK]", sentence);
+    CHECK(read_file(folder / "run/metrics.jsonl") == metrics);
+  }
   folder.write("run/checkpoints/step_4.safetensors", state);
   works(evaluate);
   folder.write("run/config.json", "{\"train\":");
