@@ -198,6 +198,12 @@ std::string read_file(const std::filesystem::path& path) {
   return read_all(descriptor, path);
 }
 
+bool reads_once(const std::filesystem::path& path) {
+  struct stat there {};
+  const bool exists = ::stat(path.c_str(), &there) == 0;
+  return (exists && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) || descriptor_of(followed(path, "read")) >= 0;
+}
+
 std::string read_stdin() {
   const int descriptor = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
   if (descriptor < 0) fail_system("read", "standard input");

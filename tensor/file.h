@@ -40,6 +40,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
 /// The whole file, FIFO or device; of a name of a descriptor (/dev/stdin, /dev/fd/N) all that is left of it, also if it
 /// is a socket. Error naming the path and the system's reason.
 std::string read_file(const std::filesystem::path& path);
+/// Whether a path gives its bytes once: a FIFO, socket or device, or a name of a descriptor.
+bool reads_once(const std::filesystem::path& path);
 /// All that is left of standard input, from its descriptor.
 std::string read_stdin();
 

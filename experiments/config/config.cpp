@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "data/text.h"
+#include "data/unicode.h"
 #include "tensor/nearest.h"
 #include "tensor/safetensors.h"
 
@@ -222,10 +224,12 @@ void merge(Json& under, const Json& over) {
 }
 
 Json read_with_bases(const std::filesystem::path& path, std::vector<std::filesystem::path>& open) {
-  const std::filesystem::path absolute = std::filesystem::weakly_canonical(path);
+  std::error_code nameless;  // a pipe
+  std::filesystem::path absolute = std::filesystem::weakly_canonical(path, nameless);
+  if (nameless) absolute = path;
   require(std::ranges::find(open, absolute) == open.end(), path.string(), "is its own base");
   open.push_back(absolute);
-  Json config = parse(read_file(path), path.string());
+  Json config = parse(data::read_utf8(path, "config"), path.string());
   require(config.is_object(), path.string(), "the config must be an object, got ", config.type_name());
   if (!config.contains("base")) return config;
   require(config["base"].is_string(), path.string(), "base must be a string, got ", config["base"].dump());
@@ -238,6 +242,7 @@ Json read_with_bases(const std::filesystem::path& path, std::vector<std::filesys
 void apply(Json& config, const std::string& assignment) {
   const size_t equals = assignment.find('=');
   require(equals != std::string::npos && equals > 0, "--set", "must be path=value, got '", assignment, "'");
+  require(data::is_utf8(assignment), "--set", "must be UTF-8, got '", assignment, "'");
   Json* at = &config;
   std::string path = assignment.substr(0, equals);
   for (size_t dot; (dot = path.find('.')) != std::string::npos; path = path.substr(dot + 1)) {

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "experiments/config/input.h"
 #include "experiments/output/provenance.h"
 
 namespace matmix::experiments {
@@ -69,7 +70,7 @@ void RunFolder::start() {
   std::error_code error;
   fs::create_directories(path_ / "checkpoints", error);
   require(!error, path_.string(), "cannot be made: ", error.message());
-  if (names_vocabulary(config_.data)) write_file_atomically(path_ / kVocabulary, read_file(config_.data.tokenizer));
+  if (names_vocabulary(config_.data)) write_file_atomically(path_ / kVocabulary, read_input(config_.data.tokenizer));
   write_file_atomically(path_ / kConfig, with_provenance(to_json(config_), config_.train.device));
 }
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "data/text.h"
 #include "experiments/runs/run_folder.h"
-#include "tensor/file.h"
 
 namespace matmix::experiments {
 namespace {
@@ -43,7 +43,7 @@ class Line {
 /// The whole lines of a file: what a killed run has half written at its end is not one.
 template <class Sink>
 void for_each_line(const std::filesystem::path& path, Sink&& sink) {
-  const std::string bytes = read_file(path);
+  const std::string bytes = data::read_utf8(path, "read_run");
   int64_t number = 0;
   for (size_t from = 0, end; (end = bytes.find('\n', from)) != std::string::npos; from = end + 1)
     sink(Line(bytes.substr(from, end - from), text(path.string(), ":", ++number)));
