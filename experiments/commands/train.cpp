@@ -26,12 +26,12 @@ struct Diverged {
 };
 
 int report_crash(const std::string& out, const std::string& name, int64_t steps) {
-  print_aside(fmt::format("{}: the loss is not finite up to step {}; looking for the first bad value\n", name, steps));
+  print_aside("{}: the loss is not finite up to step {}; looking for the first bad value\n", name, steps);
   const Crash crash = write_crash(out, steps);
   const std::string bad = crash.trace.first_bad.empty() ? "done again, all is finite" : crash.trace.first_bad,
                     stream = crash.trace.stream();
-  print_aside(fmt::format("{}: {}: {}{}{}; matmix debug {} shows it again, docs/when_it_diverges.md what to do\n", name,
-                          to_string(crash.moment), bad, stream.empty() ? "" : "; ", stream, out));
+  print_aside("{}: {}: {}{}{}; matmix debug {} shows it again, docs/when_it_diverges.md what to do\n", name,
+              to_string(crash.moment), bad, stream.empty() ? "" : "; ", stream, out);
   return 1;
 }
 

@@ -65,6 +65,7 @@ class Reader {
   void read(const Json& value, const std::string& path, std::string& field) const {
     expect(value.is_string(), value, path, "a string");
     field = value.get<std::string>();
+    require(data::is_utf8(field), where_, path, " must be UTF-8, got '", field, "'");
   }
   void read(const Json& value, const std::string& path, bool& field) const {
     expect(value.is_boolean(), value, path, "true or false");
@@ -242,7 +243,6 @@ Json read_with_bases(const std::filesystem::path& path, std::vector<std::filesys
 void apply(Json& config, const std::string& assignment) {
   const size_t equals = assignment.find('=');
   require(equals != std::string::npos && equals > 0, "--set", "must be path=value, got '", assignment, "'");
-  require(data::is_utf8(assignment), "--set", "must be UTF-8, got '", assignment, "'");
   Json* at = &config;
   std::string path = assignment.substr(0, equals);
   for (size_t dot; (dot = path.find('.')) != std::string::npos; path = path.substr(dot + 1)) {
