@@ -153,8 +153,7 @@ std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
 }
 
 WordPiece parse_wordpiece(std::string bytes, const std::string& where) {
-  std::vector<std::string> pieces =
-      parse_vocabulary(checked_utf8(std::move(bytes), kVocabularyReader, where), where);
+  std::vector<std::string> pieces = parse_vocabulary(checked_utf8(std::move(bytes), kVocabularyReader, where), where);
   try {
     return WordPiece(std::move(pieces));
   } catch (const Error& error) {
@@ -168,8 +167,6 @@ void write_vocabulary(const std::filesystem::path& path, const std::vector<std::
   write_file_atomically(path, bytes);
 }
 
-WordPiece read_wordpiece(const std::filesystem::path& path) {
-  return parse_wordpiece(read_file(path), path.native());
-}
+WordPiece read_wordpiece(const std::filesystem::path& path) { return parse_wordpiece(read_file(path), path.native()); }
 
 }  // namespace matmix::data

@@ -218,7 +218,7 @@ class Program {
 
   static CLI::App& add_tokenizer_text(CLI::App& c, TokenizerTextOptions& options) {
     c.add_option("--vocab", options.vocab, "vocab.txt")->required();
-    c.add_option("file", options.file, "stdin if there is none");
+    c.add_option("file", options.file, "stdin if there is none, or -");
     c.add_flag("--pieces", options.pieces, "pieces instead of ids");
     return c;
   }

@@ -151,8 +151,7 @@ std::string header_of(const Tensor& stored) {
   const auto format = std::ranges::find(kFormats, stored.dtype(), &Format::dtype);
   std::string sizes;
   for (const int64_t size : stored.shape()) sizes += text(size, ",");
-  std::string dictionary =
-      text("{'descr': '", format->descr, "', 'fortran_order': False, 'shape': (", sizes, "), }");
+  std::string dictionary = text("{'descr': '", format->descr, "', 'fortran_order': False, 'shape': (", sizes, "), }");
   constexpr size_t kPrefix = 10, kAlignment = 64;
   dictionary.resize((kPrefix + dictionary.size() + kAlignment) / kAlignment * kAlignment - kPrefix - 1, ' ');
   dictionary += '\n';

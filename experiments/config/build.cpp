@@ -95,7 +95,8 @@ std::unique_ptr<data::Dataset> make_dataset(const DataConfig& c) {
   if (c.kind == "glosses")
     return masked_text(c, data::gloss_corpus(data::read_wordnet(c.path), *tokenizer, options), tokenizer->vocabulary());
   require(c.kind == "text", "config", "data.kind must be one of glosses, text, recall, got '", c.kind, "'");
-  return masked_text(c, data::text_corpus(data::parse_text(read_input(c.path), c.path), *tokenizer, options), tokenizer->vocabulary());
+  return masked_text(c, data::text_corpus(data::parse_text(read_input(c.path), c.path), *tokenizer, options),
+                     tokenizer->vocabulary());
 }
 
 nn::MixerFactory make_mixer_factory(const ModelConfig& config, int64_t max_len) {

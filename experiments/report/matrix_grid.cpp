@@ -114,7 +114,8 @@ std::string to_html(const MatrixGrid& grid, const std::string& heading) {
              "data-tolerance=\"{}\">\n<style>{}</style>\n{}<script>\n"
              "for (const box of document.querySelectorAll('[data-matmix=\"{}\"]:not([data-ready])')) {{\n"
              "  box.dataset.ready = 'yes';\n  (",
-             id, escaped(JsonLine().put("tokens", visible_tokens(grid)).text()), grid.rule.tolerance, kMatrixStyle, body, id) +
+             id, escaped(JsonLine().put("tokens", visible_tokens(grid)).text()), grid.rule.tolerance, kMatrixStyle,
+             body, id) +
          kMatrixScript + ")(box);\n}\n</script>\n</div>\n";
 }
 

@@ -139,8 +139,8 @@ TEST_CASE("a name of a descriptor is read and written from where the descriptor 
   CHECK(::lseek(descriptor, 0, SEEK_CUR) == 9);
   ::close(descriptor);
   CHECK(read_file(dir / "x") == "head, toel");
-  CHECK_THROWS_WITH_AS(write_file_atomically(name, "x"), ("file: cannot write '" + name + "': Bad file descriptor").c_str(),
-                       Error);
+  CHECK_THROWS_WITH_AS(write_file_atomically(name, "x"),
+                       ("file: cannot write '" + name + "': Bad file descriptor").c_str(), Error);
 }
 
 TEST_CASE("what does not wait is waited for") {
