@@ -83,7 +83,7 @@ bool again(int descriptor, short event) {
   return errno == EINTR;
 }
 
-constexpr std::string_view kTemporaryHead = ".matmix-", kTemporaryTail = ".tmp";
+constexpr std::string_view kStandardInput = "-", kTemporaryHead = ".matmix-", kTemporaryTail = ".tmp";
 
 /// Removes what killed writers left in a folder: temporary files that nobody holds locked.
 void remove_abandoned(const std::filesystem::path& folder) {
@@ -193,6 +193,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
 }
 
 std::string read_file(const std::filesystem::path& path) {
+  if (path == kStandardInput) return read_stdin();
   const int descriptor = open_existing(path, followed(path, "read"), O_RDONLY);
   if (descriptor < 0) fail_system("read", path);
   return read_all(descriptor, path);
@@ -201,7 +202,8 @@ std::string read_file(const std::filesystem::path& path) {
 bool reads_once(const std::filesystem::path& path) {
   struct stat there {};
   const bool exists = ::stat(path.c_str(), &there) == 0;
-  return (exists && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) || descriptor_of(followed(path, "read")) >= 0;
+  return path == kStandardInput || (exists && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) ||
+         descriptor_of(followed(path, "read")) >= 0;
 }
 
 std::string read_stdin() {

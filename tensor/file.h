@@ -37,8 +37,8 @@ class AtomicFile {
 
 /// Bytes to a file by that rule.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
-/// The whole file, FIFO or device; of a name of a descriptor (/dev/stdin, /dev/fd/N) all that is left of it, also if it
-/// is a socket. Error naming the path and the system's reason.
+/// The whole file, FIFO or device; of a name of a descriptor (/dev/stdin, /dev/fd/N, "-" for stdin) all that is left
+/// of it, also if it is a socket. Error naming the path and the system's reason.
 std::string read_file(const std::filesystem::path& path);
 /// Whether a path gives its bytes once: a FIFO, socket or device, or a name of a descriptor.
 bool reads_once(const std::filesystem::path& path);

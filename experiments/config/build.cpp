@@ -11,6 +11,7 @@
 #include "experiments/config/input.h"
 #include "mixers/implicit_filter.h"
 #include "mixers/registry.h"
+#include "tensor/file.h"
 
 namespace matmix::experiments {
 namespace {
@@ -65,7 +66,7 @@ mixers::BlockOptions block_options(const ModelConfig& model, int64_t max_len) {
 std::unique_ptr<data::Tokenizer> make_tokenizer(const DataConfig& c) {
   if (c.kind == "recall") return nullptr;
   if (c.tokenizer == "bytes") return std::make_unique<data::ByteTokenizer>();
-  require(std::filesystem::exists(c.tokenizer) && !std::filesystem::is_directory(c.tokenizer), "config",
+  require(std::filesystem::is_regular_file(c.tokenizer) || reads_once(c.tokenizer), "config",
           "data.tokenizer must be bytes or the path of a vocabulary, got '", c.tokenizer, "'");
   return std::make_unique<data::WordPiece>(data::parse_wordpiece(read_input(c.tokenizer), c.tokenizer));
 }

@@ -132,6 +132,7 @@ TEST_CASE("configs, texts and vocabularies are read from pipes too, of any numbe
             .status == 0);
   CHECK(matmix::read_file(run + "pipes/metrics.jsonl") == matmix::read_file(run + "files/metrics.jsonl"));
   CHECK(matmix::read_file(run + "pipes/vocab.txt") == matmix::read_file(vocab));
+  CHECK(run_shell(MATMIX_PROGRAM " train - --out " + run + "stdin 2>&1 < " + config).status == 0);
   CHECK(run_shell("bash -c '" MATMIX_PROGRAM " replay <(cat " + kReference + "dense_di.safetensors)'").status == 0);
 }
 

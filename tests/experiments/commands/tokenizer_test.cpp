@@ -70,6 +70,9 @@ TEST_CASE("stdin is read from its descriptor, whatever it is, and must be UTF-8"
       encode;
   CHECK(run_shell(socket).output == "the cat\n");
   CHECK(run_shell("echo the cat | " + encode + " -").output == "the cat\n");
+  CHECK(run_shell("cat " + trained.vocab + " | " + std::string(MATMIX_PROGRAM) +
+                  " tokenizer encode --pieces --vocab - " + trained.folder.write("cat.txt", "the cat\n").string())
+            .output == "the cat\n");
   CHECK(run_shell("printf 'the\\ncaf\\351 line\\n' | " + encode + " --json 2>&1").output ==
         "matmix: tokenizer: standard input:2: must be UTF-8, got the byte 0xe9\n");
   const std::string latin = trained.folder.write("latin.txt", "caf\xe9 line\n").string();
