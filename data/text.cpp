@@ -40,19 +40,29 @@ std::string read_utf8(const std::filesystem::path& path, const char* reader) {
   return checked_utf8(read_file(path), reader, path.native());
 }
 
-std::vector<std::string> read_text(const std::filesystem::path& path) {
-  const std::string bytes = read_utf8(path, "read_text");
-  std::string_view rest = bytes;
-  const char end = rest.find('\n') == std::string_view::npos ? '\r' : '\n';
-  std::vector<std::string> paragraphs;
-  while (!rest.empty()) {
-    std::string_view line = rest.substr(0, rest.find(end));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+std::vector<std::string_view> lines_of(std::string_view text) {
+  const char end = text.find('\n') == std::string_view::npos ? '\r' : '\n';
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find(end));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.find_first_not_of(" \t") != std::string_view::npos) paragraphs.emplace_back(line);
+    lines.push_back(line);
   }
-  require(!paragraphs.empty(), "read_text", path.native(), " must hold at least one line that is not blank");
+  return lines;
+}
+
+std::vector<std::string> parse_text(std::string bytes, const std::string& where) {
+  const std::string text = checked_utf8(std::move(bytes), "read_text", where);
+  std::vector<std::string> paragraphs;
+  for (const std::string_view line : lines_of(text))
+    if (line.find_first_not_of(" \t") != std::string_view::npos) paragraphs.emplace_back(line);
+  require(!paragraphs.empty(), "read_text", where, " must hold at least one line that is not blank");
   return paragraphs;
+}
+
+std::vector<std::string> read_text(const std::filesystem::path& path) {
+  return parse_text(read_file(path), path.native());
 }
 
 }  // namespace matmix::data

@@ -87,8 +87,8 @@ class Program {
   static void warn_of_crowded_threads() {
     constexpr int kCrowded = 4;
     if (thread_count() > kCrowded * processor_count())
-      print_aside(text("matmix: ", thread_count(), " threads on ", processor_count(),
-                       " processors take turns; as many as processors are faster\n"));
+      print_aside("matmix: {} threads on {} processors take turns; as many as processors are faster\n", thread_count(),
+                  processor_count());
   }
 
   void add_global() {
@@ -260,7 +260,7 @@ class Program {
 
   static CLI::App& add_tokenizer_text(CLI::App& c, TokenizerTextOptions& options) {
     c.add_option("--vocab", options.vocab, "vocab.txt")->required();
-    c.add_option("file", options.file, "stdin if there is none");
+    c.add_option("file", options.file, "stdin if there is none, or -");
     c.add_flag("--pieces", options.pieces, "pieces instead of ids");
     return c;
   }
@@ -286,28 +286,27 @@ std::string missing_processor_features() {
 }
 
 /// Names and bytes of files stand in messages: no control character of theirs reaches a terminal or breaks the line.
-std::string in_one_line(std::string message) {
+int refuse(std::string message) {
   std::ranges::replace_if(
       message, [](char c) { return c == '\n' || c == '\t'; }, ' ');
-  return visible(message);
+  print_aside("matmix: {}\n", message);
+  return kBadInput;
 }
 
 /// The status of a program whose output may not have reached anybody.
 int checked(int status) {
   if (!stdout_failed()) return status;
-  std::fputs("matmix: stdout: cannot be written\n", stderr);
-  return status == 0 ? kBadInput : status;
+  const int refused = refuse("stdout: cannot be written");
+  return status == 0 ? refused : status;
 }
 
 int guarded_main(int argc, char** argv) {
   try {
     return checked(Program().run(argc, argv));
   } catch (const std::bad_alloc&) {
-    std::fputs("matmix: there is not enough memory\n", stderr);
-    return kBadInput;
+    return refuse("there is not enough memory");
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "matmix: %s\n", in_one_line(error.what()).c_str());
-    return kBadInput;
+    return refuse(error.what());
   }
 }
 
@@ -315,9 +314,9 @@ int guarded_main(int argc, char** argv) {
 }  // namespace matmix::experiments
 
 int main(int argc, char** argv) {
+  matmix::experiments::hold_standard_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write() like any other
   const std::string missing = matmix::experiments::missing_processor_features();
   if (missing.empty()) return matmix::experiments::guarded_main(argc, argv);
-  std::fprintf(stderr, "matmix: %s\n", missing.c_str());
-  return matmix::experiments::kBadInput;
+  return matmix::experiments::refuse(missing);
 }

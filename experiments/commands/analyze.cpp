@@ -51,7 +51,7 @@ int run_analyze(const AnalyzeOptions& options) {
     print_out("{}: {}, largest entry {:.4g}; singular values above {:g} of {} count\n", options.file, to_string(stored),
               report.largest, rule.tolerance,
               options.scale == "matrix" ? "the matrix's largest" : "a scaled block's largest");
-    print_out("{}", to_text(report));
+    print_visible(to_text(report));
   }
   if (!options.print && !folder) return 0;
   const HeatMap matrix(M, MapKind::kSigned), ranks(mixers::rank_map(M, rule), MapKind::kRanks);

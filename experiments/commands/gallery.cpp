@@ -49,7 +49,9 @@ void show(const ShowOptions& options, const std::string& name, const std::vector
     captions += (i % columns > 0 ? ", " : i > 0 ? ";\n  " : "  ") + panels[i].caption;
   }
   folder->write(name, rows);
-  if (!options.global.json) print_out("\n{}, row by row:\n{}\n", (folder->path() / (name + ".png")).string(), captions);
+  if (options.global.json) return;
+  print_out("\n{}, row by row:\n", (folder->path() / (name + ".png")).string());
+  print_visible(captions + "\n");
 }
 
 /// The class itself, without the skip that Mamba adds to its diagonal.

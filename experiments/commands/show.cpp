@@ -53,8 +53,9 @@ void print_json(const ShowOptions& options, size_t head, const Head& h) {
 }
 
 void print_text(size_t head, const Head& h, bool pictures) {
-  print_out("\nhead {}: largest entry {:.4g}, |fast - explicit| {:.1e} of |explicit|\n{}", head, h.report.largest,
-            h.error, to_text(h.report));
+  print_out("\nhead {}: largest entry {:.4g}, |fast - explicit| {:.1e} of |explicit|\n", head, h.report.largest,
+            h.error);
+  print_visible(to_text(h.report));
   if (pictures)
     print_raw("\n" + draw({{"M", h.matrix}, {"ranks", h.ranks}, {"|fast - explicit|, 20 decades", h.errors}},
                           terminal_colour(), terminal_width()));
@@ -70,7 +71,8 @@ void print_values(const std::string& name, const Tensor& x) {
   for (const double value : values) largest = std::max(largest, std::fabs(value));
   for (double& value : values)
     if (std::fabs(value) < 1e-15 * largest) value = 0;
-  print_out("\n{} {}\n{}\n", name, to_string(shape), print(from_vector(values, shape)));
+  print_out("\n{} {}\n", name, to_string(shape));
+  print_visible(print(from_vector(values, shape)) + "\n");
 }
 
 void write(const PictureFolder& folder, const std::vector<Head>& heads) {

@@ -94,17 +94,15 @@ std::string png_of(const ShowOptions&, const MatrixGrid& grid) { return png_of_r
 
 std::string svg_of(const ShowOptions&, const MatrixGrid& grid) { return to_svg(grid); }
 
-std::string npz_of(const fs::path& scratch, const MatrixGrid& grid) {
+std::string npz_of(const ShowOptions&, const MatrixGrid& grid) {
   NpzContent content;
   for (size_t layer = 0; layer < grid.layers.size(); ++layer) {
     content.arrays.emplace_back(text("layer_", layer), grid.layers[layer]);
     content.arrays.emplace_back(text("layer_", layer, "_fast"), grid.fast[layer]);
   }
   content.words.emplace_back("tokens", grid.tokens);
-  return encode_npz(content, scratch);
+  return encode_npz(content);
 }
-
-std::string npz_at_out(const ShowOptions& options, const MatrixGrid& grid) { return npz_of(options.out, grid); }
 
 /// A kind of file that --out may name, and what makes its bytes.
 using Encode = std::string (*)(const ShowOptions&, const MatrixGrid&);
@@ -112,7 +110,7 @@ struct Export {
   const char* extension;
   Encode encode;
 };
-constexpr Export kExports[] = {{".html", html_of}, {".png", png_of}, {".svg", svg_of}, {".npz", npz_at_out}};
+constexpr Export kExports[] = {{".html", html_of}, {".png", png_of}, {".svg", svg_of}, {".npz", npz_of}};
 
 /// Where the matrices go. Opened before the model is read: what cannot be written is known at once.
 class Targets {
@@ -147,8 +145,7 @@ class Targets {
       folder_->write(text("layer_", layer), rows[layer]);
       write_npy(folder_->path() / text("layer_", layer, ".npy"), grid.layers[layer]);
     }
-    const fs::path both = folder_->path() / "matrices.npz";
-    write_file_atomically(both, npz_of(both, grid));
+    write_file_atomically(folder_->path() / "matrices.npz", npz_of(options_, grid));
   }
 
  private:

@@ -36,7 +36,7 @@ std::vector<std::string> texts_of(const std::vector<std::string>& sources) {
   return texts;
 }
 
-/// The lines of a file, or of stdin if its name is empty, without their newlines.
+/// The lines of a file, or of stdin if its name is empty or "-".
 class Lines {
  public:
   explicit Lines(const std::string& file)
@@ -45,11 +45,7 @@ class Lines {
 
   template <class Sink>
   void for_each(Sink&& sink) const {
-    for (std::string_view rest = bytes_; !rest.empty();) {
-      const std::string_view line = rest.substr(0, rest.find('\n'));
-      sink(line);
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    }
+    for (const std::string_view line : data::lines_of(bytes_)) sink(line);
   }
   size_t bytes() const { return bytes_.size(); }
 

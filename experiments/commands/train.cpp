@@ -30,12 +30,12 @@ struct Diverged {
 };
 
 int report_crash(const std::string& out, const std::string& name, int64_t steps) {
-  print_aside(fmt::format("{}: the loss is not finite up to step {}; looking for the first bad value\n", name, steps));
+  print_aside("{}: the loss is not finite up to step {}; looking for the first bad value\n", name, steps);
   const Crash crash = write_crash(out, steps);
   const std::string bad = crash.trace.first_bad.empty() ? "done again, all is finite" : crash.trace.first_bad,
                     stream = crash.trace.stream();
-  print_aside(fmt::format("{}: {}: {}{}{}; matmix debug {} shows it again, docs/when_it_diverges.md what to do\n", name,
-                          to_string(crash.moment), bad, stream.empty() ? "" : "; ", stream, out));
+  print_aside("{}: {}: {}{}{}; matmix debug {} shows it again, docs/when_it_diverges.md what to do\n", name,
+              to_string(crash.moment), bad, stream.empty() ? "" : "; ", stream, out);
   return 1;
 }
 
@@ -54,9 +54,8 @@ class Training {
     first_step_ = found->step;
     seconds_before_ = folder_.seconds();
     if (!found->state.metadata.contains("data_digest"))
-      print_aside(
-          text(config_.name,
-               ": the checkpoint is of an older version, which does not tell whether the data are still the same\n"));
+      print_aside("{}: the checkpoint is of an older version, which does not tell whether the data are the same\n",
+                  config_.name);
   }
 
   void print_header() const {
@@ -84,8 +83,8 @@ class Training {
       if (last || stopped_by_ != 0 || done % c.checkpoint_every == 0) checkpoint(done);
       progress.report(done, tokens, note_);
       if (stopped_by_ != 0) {
-        print_aside(text("\n", config_.name, ": stopped by ", stopped_by_ == SIGINT ? "SIGINT" : "SIGTERM",
-                         " after step ", done, "; --resume goes on from there\n"));
+        print_aside("\n{}: stopped by {} after step {}; --resume goes on from there\n", config_.name,
+                    stopped_by_ == SIGINT ? "SIGINT" : "SIGTERM", done);
         return heldout_;
       }
     }

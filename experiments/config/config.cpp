@@ -35,14 +35,20 @@ Text mixer_names() {
   return kind;
 }
 
+/// Of folders below one another, none of which leads back up.
 bool is_name(const std::string& x) {
   constexpr size_t kMostBytes = 200;  // of a folder's name, with room for what is put on it
-  if (x.empty() || x.size() > kMostBytes || x == "." || x == "..") return false;
+  if (x.size() > kMostBytes) return false;
   for (std::string_view rest = x; !rest.empty();) {
     const data::Character c = data::first_character(rest);
-    const bool plain = c.code == ' ' || !(data::is_white(c.code) || data::is_dropped(c.code));
-    if (!plain || c.code == '/') return false;
+    if (c.code != ' ' && (data::is_white(c.code) || data::is_dropped(c.code))) return false;
     rest.remove_prefix(static_cast<size_t>(c.bytes));
+  }
+  for (size_t from = 0; from <= x.size();) {
+    const size_t to = std::min(x.find('/', from), x.size());
+    const std::string_view folder = std::string_view(x).substr(from, to - from);
+    if (folder.empty() || folder == "." || folder == "..") return false;
+    from = to + 1;
   }
   return true;
 }
@@ -59,7 +65,7 @@ bool is_device(const std::string& x) {
 }
 
 const Text kName{.fits = is_name,
-                 .must_be = "the name of a folder, of at most 200 bytes without / and control characters"};
+                 .must_be = "the name of a folder below another, of at most 200 bytes without control characters"};
 const Text kPath{.fits = is_some_path, .must_be = "the path of a file or folder", .is_path = true};
 const Text kTokenizer{
     .fits = is_some_path, .must_be = "bytes or the path of a vocabulary", .is_path = true, .unless = "bytes"};

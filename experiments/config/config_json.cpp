@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include "data/text.h"
 #include "data/unicode.h"
 #include "experiments/config/json_fields.h"
 #include "tensor/error.h"
-#include "tensor/file.h"
 
 namespace matmix::experiments {
 namespace {
@@ -74,6 +74,9 @@ Json* find(Json& config, const std::string& path) {
 /// The file itself, whatever it is called; a pipe has no path of its own.
 fs::path identity(const fs::path& path) {
   std::error_code none;
+  const fs::file_type type = fs::status(path, none).type();
+  if (type == fs::file_type::fifo || type == fs::file_type::socket || type == fs::file_type::character)
+    return fs::absolute(path).lexically_normal();
   const fs::path canonical = fs::weakly_canonical(fs::absolute(path), none);
   return none ? fs::absolute(path) : canonical;
 }
@@ -102,7 +105,7 @@ ConfigJson::Json ConfigJson::read(const fs::path& path) const {
 ConfigJson::Json ConfigJson::read_over_bases(const fs::path& path, std::vector<fs::path>& open) const {
   require(std::ranges::find(open, identity(path)) == open.end(), path.string(), "is its own base");
   open.push_back(identity(path));
-  Json config = parse(read_file(path), path.string());
+  Json config = parse(data::read_utf8(path, "config"), path.string());
   make_absolute(config, path.parent_path());
   if (!config.contains("base")) return config;
   require(config["base"].is_string(), path.string(), "base must be a string, got ", shown(config["base"]));

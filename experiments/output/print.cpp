@@ -1,6 +1,11 @@
 #include "experiments/output/print.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
+#include <ctime>
 
 #include "data/unicode.h"
 
@@ -33,15 +38,32 @@ std::string visible(std::string_view text) {
   return shown;
 }
 
-void print_visible(std::string_view text) { print_raw(visible(text)); }
+std::string visible_in_line(std::string_view text) {
+  std::string shown;
+  for (const char c : visible(text)) c == '\n' || c == '\t' ? shown += fmt::format("\\x{:02x}", c) : shown += c;
+  return shown;
+}
 
 void print_raw(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
+void print_visible(std::string_view text) { print_raw(visible(text)); }
+
 bool stdout_failed() { return std::fflush(stdout) != 0 || std::ferror(stdout) != 0; }
 
-void print_aside(std::string_view text) {
-  const std::string shown = visible(text);
-  std::fwrite(shown.data(), 1, shown.size(), stderr);
+void print_aside_raw(std::string_view text) {
+  sigset_t closed_pipe, before;
+  sigemptyset(&closed_pipe);
+  sigaddset(&closed_pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &closed_pipe, &before);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  constexpr timespec kNow{};
+  sigtimedwait(&closed_pipe, nullptr, &kNow);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void hold_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(descriptor, F_GETFD) < 0) ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 }  // namespace matmix::experiments

@@ -120,7 +120,7 @@ std::optional<Checkpoint> find_checkpoint(const fs::path& run) {
     try {
       Checkpoint found = read_checkpoint(file);
       require(found.step == step, file.string(), "holds the state after ", found.step, " steps, not ", step);
-      if (!refused.empty()) print_aside(text("matmix: ", refused, "; taking ", file.string(), " instead\n"));
+      if (!refused.empty()) print_aside("matmix: {}; taking {} instead\n", refused, file.string());
       return found;
     } catch (const Error& error) {
       const std::string why = error.what(), name = file.string();

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "data/text.h"
 #include "tensor/error.h"
-#include "tensor/file.h"
 
 namespace matmix::experiments {
 
@@ -56,7 +56,7 @@ std::string JsonObject::word(const char* key) const {
 }
 
 void for_each_json_line(const std::filesystem::path& path, const std::function<void(const JsonObject&)>& sink) {
-  const std::string bytes = read_file(path);
+  const std::string bytes = data::read_utf8(path, "read_run");
   int64_t number = 0;
   for (size_t from = 0, end; (end = bytes.find('\n', from)) != std::string::npos; from = end + 1)
     sink(JsonObject(bytes.substr(from, end - from), text(path.string(), ":", ++number)));

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "experiments/config/input.h"
 #include "experiments/output/provenance.h"
 #include "experiments/runs/json_lines.h"
 #include "tensor/file.h"
@@ -89,7 +90,7 @@ void RunFolder::start() {
     take_lock();
     require(!is_run(path_), path_.string(), "was made a run by another process just now; name another --out");
   }
-  if (names_vocabulary(config_.data)) write_file_atomically(path_ / kVocabulary, read_file(config_.data.tokenizer));
+  if (names_vocabulary(config_.data)) write_file_atomically(path_ / kVocabulary, read_input(config_.data.tokenizer));
   write_file_atomically(path_ / kConfig, with_provenance(to_json(config_), config_.train.device));
 }
 

@@ -42,6 +42,16 @@ TEST_CASE("text that is not UTF-8 is refused with its line") {
   CHECK(checked_utf8("\xef\xbb\xbfx\xef\xbf\xbd", "reader", "x") == "x\xef\xbf\xbd");
 }
 
+TEST_CASE("lines of a text, whatever ends them") {
+  using Lines = std::vector<std::string_view>;
+  CHECK(lines_of("a\n\nb") == Lines{"a", "", "b"});
+  CHECK(lines_of("a\r\nb\r\n") == Lines{"a", "b"});
+  CHECK(lines_of("a\r\rb\r") == Lines{"a", "", "b"});
+  CHECK(lines_of("a\rb\nc\r") == Lines{"a\rb", "c"});
+  CHECK(lines_of("\n") == Lines{""});
+  CHECK(lines_of("").empty());
+}
+
 TEST_CASE("a text without paragraphs is refused") {
   const TempDir folder;
   const std::filesystem::path path = folder.write("blank", "\n  \r\n");

@@ -1,6 +1,7 @@
 #include "tensor/file.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -110,6 +111,49 @@ TEST_CASE("what is no regular file is written into, and stays what it is") {
   CHECK_THROWS_WITH_AS(write_file_atomically("/dev/full", "x"),
                        "file: cannot write '/dev/full': No space left on device", Error);
   CHECK(fs::is_character_file("/dev/full"));
+}
+
+TEST_CASE("what a killed writer left is removed by the next one in the folder, what another is writing is not") {
+  const TempDir dir;
+  dir.write(".matmix-1-0.tmp", "left behind");
+  dir.write(".matmix-notes", "of the user");
+  AtomicFile other(dir / "other");
+  other.write("other", 5);
+  write_file_atomically(dir / "x", "new");
+  other.commit();
+  CHECK_FALSE(fs::exists(dir / ".matmix-1-0.tmp"));
+  CHECK(read_file(dir / "other") == "other");
+  CHECK(read_file(dir / ".matmix-notes") == "of the user");
+}
+
+TEST_CASE("a name of a descriptor is read and written from where the descriptor stands") {
+  const TempDir dir;
+  const int descriptor = ::open(dir.write("x", "head, tail").c_str(), O_RDWR);
+  const std::string name = "/dev/fd/" + std::to_string(descriptor);
+  fs::create_symlink(name, dir / "link");
+  REQUIRE(::lseek(descriptor, 6, SEEK_SET) == 6);
+  CHECK(read_file(dir / "link") == "tail");
+  REQUIRE(::lseek(descriptor, 6, SEEK_SET) == 6);
+  write_file_atomically(name, "t");
+  write_file_atomically(dir / "link", "oe");
+  CHECK(::lseek(descriptor, 0, SEEK_CUR) == 9);
+  ::close(descriptor);
+  CHECK(read_file(dir / "x") == "head, toel");
+  CHECK_THROWS_WITH_AS(write_file_atomically(name, "x"),
+                       ("file: cannot write '" + name + "': Bad file descriptor").c_str(), Error);
+}
+
+TEST_CASE("what does not wait is waited for") {
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_NONBLOCK) == 0);
+  const std::string much(1 << 20, 'm');
+  std::thread writer([&] {
+    write_file_atomically("/dev/fd/" + std::to_string(ends[1]), much);
+    ::close(ends[1]);
+  });
+  CHECK(read_file("/dev/fd/" + std::to_string(ends[0])) == much);
+  writer.join();
+  ::close(ends[0]);
 }
 
 TEST_CASE("a socket is read through its descriptor's name") {

@@ -87,6 +87,15 @@ TEST_CASE("versions 1 to 3, either quote, any order of keys, Fortran order") {
   CHECK(read(npy(header("|u1", "()"), "\7")).shape() == Shape{});
 }
 
+TEST_CASE("the bytes alone are those of the file") {
+  const TempDir folder;
+  const Tensor x = from_vector<double>({1, 2, 3, 4}, {2, 2});
+  for (const Tensor& written : {x, cast(x, DType::BF16), x.permute({1, 0})}) {
+    write_npy(folder / "x.npy", written);
+    CHECK(encode_npy(written) == read_file(folder / "x.npy"));
+  }
+}
+
 TEST_CASE("sizes that Python 2 wrote as longs") {
   const std::string data(6, '\1');
   CHECK(read(npy(header("|u1", "(2L, 3L)"), data)).shape() == Shape{2, 3});

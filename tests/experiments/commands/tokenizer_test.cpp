@@ -70,6 +70,9 @@ TEST_CASE("stdin is read from its descriptor, whatever it is, and must be UTF-8"
       encode;
   CHECK(run_shell(socket).output == "the cat\n");
   CHECK(run_shell("echo the cat | " + encode + " -").output == "the cat\n");
+  CHECK(run_shell("cat " + trained.vocab + " | " + std::string(MATMIX_PROGRAM) +
+                  " tokenizer encode --pieces --vocab - " + trained.folder.write("cat.txt", "the cat\n").string())
+            .output == "the cat\n");
   CHECK(run_shell("printf 'the\\ncaf\\351 line\\n' | " + encode + " --json 2>&1").output ==
         "matmix: tokenizer: standard input:2: must be UTF-8, got the byte 0xe9\n");
   const std::string latin = trained.folder.write("latin.txt", "caf\xe9 line\n").string();
@@ -77,6 +80,25 @@ TEST_CASE("stdin is read from its descriptor, whatever it is, and must be UTF-8"
                 "tokenizer: " + latin + ":1: must be UTF-8, got the byte 0xe9");
   check_refused("tokenizer train --vocab-size 60 --out " + (trained.folder / "v").string() + " " + latin,
                 "read_text: " + latin + ":1: must be UTF-8, got the byte 0xe9");
+}
+
+TEST_CASE("lines that end in carriage returns are lines") {
+  const Trained trained;
+  const std::string with = " --pieces --vocab " + trained.vocab + " ",
+                    text = trained.folder.write("cr.txt", "the cat\rthe\r").string();
+  CHECK(run_program("tokenizer encode" + with + text).output == "the cat\nthe\n");
+  CHECK(run_program("tokenizer encode" + with + trained.folder.write("crlf.txt", "the\r\ncat\r\n").string()).output ==
+        "the\ncat\n");
+}
+
+TEST_CASE("what is written to stdout by its name stands before what is printed after it") {
+  const Trained trained;
+  const std::string out = (trained.folder / "out").string();
+  CHECK(run_shell(std::string(MATMIX_PROGRAM) + " tokenizer train --vocab-size 30 " + trained.text +
+                  " --out /dev/stdout > " + out)
+            .status == 0);
+  CHECK(read_file(out).starts_with("[PAD]\n"));
+  CHECK(read_file(out).find("\n/dev/stdout: ") != std::string::npos);
 }
 
 TEST_CASE("pieces that steer a terminal are shown, not sent") {

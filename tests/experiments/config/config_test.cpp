@@ -201,14 +201,15 @@ TEST_CASE("a key for a text takes the text of --set as it stands, or JSON in quo
 TEST_CASE("a name is that of a folder") {
   const TempDir folder;
   const fs::path c = folder.write("c.json", "{}");
-  for (const std::string& name : std::vector<std::string>{"", ".", "..", "/", "../x", "a/b", "a\n", "\x1b[31m", "\x7f",
-                                                          "\xc2\x9b", "\xe2\x80\xae", std::string(201, 'a')})
+  for (const std::string& name :
+       std::vector<std::string>{"", ".", "..", "/", "../x", "/a", "a/", "a//b", "a/../b", "a\n", "\x1b[31m", "\x7f",
+                                "\xc2\x9b", "\xe2\x80\xae", std::string(201, 'a')})
     CHECK_THROWS_WITH_AS(read_config(c, {text("name=", name)}), doctest::Contains("name must be the name of a folder"),
                          Error);
   CHECK_THROWS_AS(parse_config(R"({"name": "a\u0000b"})", "x"), Error);
   CHECK_THROWS_AS(parse_config(R"({"data": {"path": "a\u0000b"}})", "x"), Error);
   CHECK_THROWS_AS(parse_config(R"({"data": {"path": ""}})", "x"), Error);
-  for (const std::string& name : {std::string(200, 'a'), std::string("...")})
+  for (const std::string& name : {std::string(200, 'a'), std::string("..."), std::string("a/b c")})
     CHECK_NOTHROW(read_config(c, {"name=" + name}));
 }
 

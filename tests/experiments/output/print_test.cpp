@@ -16,4 +16,5 @@ TEST_CASE("what steers a terminal is shown, not sent") {
   CHECK(visible("\xe2\x80\xa8") == "\\u2028");
   CHECK(visible("\xff\xc3") == "\\xff\\xc3");
   CHECK(visible("\xef\xbf\xbd") == "\xef\xbf\xbd");
+  CHECK(visible_in_line("a\n\tb\x1b") == "a\\x0a\\x09b\\x1b");
 }
