@@ -24,6 +24,15 @@ std::vector<int64_t> checked_lengths(const Corpus& corpus, int64_t L, const Voca
   return lengths;
 }
 
+/// Words that the vocabulary lacks are no targets.
+template <class Has>
+void require_any(const char* part, const char* what, int64_t count, const Has& has) {
+  for (int64_t i = 0; i < count; ++i)
+    if (has(i)) return;
+  fail("MaskedText", "the ", part, " part must hold at least one ", what,
+       ", got none; does the vocabulary fit the text?");
+}
+
 std::vector<int64_t> shuffled(int64_t n, const RandomKey& key) {
   const Permutation permutation(n, key);
   std::vector<int64_t> order;
@@ -49,7 +58,14 @@ MaskedText::MaskedText(SplitCorpus corpus, const Vocabulary& vocabulary, const M
             .vocab_size = vocabulary.size,
             .pad = vocabulary.pad},
       train_(lay_out(std::move(corpus.train), "training")),
-      heldout_(lay_out(std::move(corpus.heldout), "held-out")) {}
+      heldout_(lay_out(std::move(corpus.heldout), "held-out")) {
+  const auto has_word = [&](int64_t i) {
+    return !maskable_words(train_.corpus[i], vocabulary_, options_.masking.whole_word).empty();
+  };
+  const auto has_target = [&](int64_t row) { return !heldout_row(row).targets.empty(); };
+  require_any("training", "token that could be predicted", train_.corpus.size(), has_word);
+  require_any("held-out", "token to predict", heldout_rows(), has_target);
+}
 
 MaskedText::Part MaskedText::lay_out(Corpus corpus, std::string_view name) const {
   const int64_t L = options_.L;

@@ -34,7 +34,8 @@ struct MaskedTextOptions {
 /// example's masks depend on (seed, epoch, example), not on its row. Held-out masks never change.
 class MaskedText final : public Dataset {
  public:
-  /// Error if a part is empty or, but in Layout::kFull, an example is longer than L.
+  /// Error if a part is empty or, but in Layout::kFull, an example is longer than L, or if the training part has no
+  /// token that could be predicted, or the held-out part none to predict.
   MaskedText(SplitCorpus corpus, const Vocabulary& vocabulary, const MaskedTextOptions& options);
 
   RowForm form() const override { return form_; }

@@ -30,14 +30,20 @@ Character first_character(std::string_view text) {
   return taken > 0 ? Character{code, taken} : Character{kReplacement, 1};
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const Character c = first_character(text);
-    if (c.code == kReplacement && c.bytes == 1) return false;
-    text.remove_prefix(static_cast<size_t>(c.bytes));
+size_t first_not_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
+    const Character c = first_character(text.substr(at));
+    if (c.code == kReplacement && c.bytes == 1) return at;
+    at += static_cast<size_t>(c.bytes);
   }
-  return true;
+  return std::string_view::npos;
 }
+
+bool is_utf8(std::string_view text) { return first_not_utf8(text) == std::string_view::npos; }
 
 void append_utf8(std::string& text, int32_t code) {
   std::array<utf8proc_uint8_t, 4> bytes;

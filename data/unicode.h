@@ -18,6 +18,8 @@ inline constexpr int32_t kReplacement = 0xfffd;
 /// The first character of a text that is not empty. A byte that begins no character is kReplacement, one byte long.
 Character first_character(std::string_view text);
 bool is_utf8(std::string_view text);
+/// Where the first byte stands that is not of UTF-8; npos if all is.
+size_t first_not_utf8(std::string_view text);
 void append_utf8(std::string& text, int32_t code);
 
 // What BERT asks of Unicode, for any code point; categories are those of Unicode 15.

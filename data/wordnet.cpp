@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "data/text.h"
 #include "tensor/error.h"
-#include "tensor/file.h"
 
 namespace matmix::data {
 namespace {
@@ -134,15 +134,14 @@ bool is_printable(std::string_view line) {
 /// The licence comes first, in lines that start with two spaces; every line ends in a newline.
 void read_category(const std::filesystem::path& folder, const Category& category, std::vector<Synset>& synsets) {
   const std::filesystem::path path = folder / category.file;
-  const std::string bytes = read_file(path);
-  const std::string_view all = bytes;
+  const std::string all = read_utf8(path, kReader);
   const size_t before = synsets.size();
   int64_t number = 1;
   for (size_t begin = 0; begin < all.size(); ++number) {
     const size_t end = all.find('\n', begin);
-    require(end != std::string_view::npos, kReader, path.native(), ":", number,
+    require(end != std::string::npos, kReader, path.native(), ":", number,
             ": the line must end in a newline, got the end of the file");
-    const std::string_view line = all.substr(begin, end - begin);
+    const std::string_view line = std::string_view(all).substr(begin, end - begin);
     require(is_printable(line), kReader, path.native(), ":", number,
             ": the line must be printable text, got a control character");
     if (synsets.size() > before || !line.starts_with("  "))

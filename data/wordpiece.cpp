@@ -4,6 +4,7 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "data/text.h"
 #include "data/unicode.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -17,6 +18,12 @@ constexpr std::string_view kGoesOn = "##";
 bool goes_on(std::string_view piece) { return piece.starts_with(kGoesOn) && piece.size() > kGoesOn.size(); }
 
 std::string_view letters_of(std::string_view piece) { return goes_on(piece) ? piece.substr(kGoesOn.size()) : piece; }
+
+/// [NUM], [unused3], <URL>: tokens that are added by hand; no text is cut into them.
+bool is_bracketed(std::string_view piece) {
+  return piece.size() > 2 &&
+         ((piece.front() == '[' && piece.back() == ']') || (piece.front() == '<' && piece.back() == '>'));
+}
 
 bool has_upper_case(std::string_view piece) {
   while (!piece.empty()) {
@@ -71,7 +78,7 @@ WordPiece::WordPiece(std::vector<std::string> pieces)
     require(special || !find(piece), "WordPiece", "pieces must differ, got \"", piece, "\" twice");
     if (special) continue;
     trie_.add(letters_of(piece), goes_on(piece), id);
-    if (has_upper_case(piece)) casing_ = Casing::kCased;
+    if (!is_bracketed(piece) && has_upper_case(piece)) casing_ = Casing::kCased;
   }
 }
 
@@ -131,10 +138,7 @@ std::vector<std::string> parse_vocabulary(std::string_view bytes, std::string_vi
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.remove_prefix(3);
   std::vector<std::string> pieces;
   std::unordered_map<std::string, size_t> lines;
-  while (!bytes.empty()) {
-    std::string_view line = bytes.substr(0, bytes.find('\n'));
-    bytes.remove_prefix(std::min(bytes.size(), line.size() + 1));
-    if (line.ends_with('\r')) line.remove_suffix(1);
+  for (const std::string_view line : lines_of(bytes)) {
     const size_t number = pieces.size() + 1;
     check_piece(pieces.emplace_back(line), where, number);
     const auto [known, is_new] = lines.emplace(line, number);
@@ -145,7 +149,16 @@ std::vector<std::string> parse_vocabulary(std::string_view bytes, std::string_vi
 }
 
 std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
-  return parse_vocabulary(read_file(path), path.native());
+  return parse_vocabulary(read_utf8(path, kVocabularyReader), path.native());
+}
+
+WordPiece parse_wordpiece(std::string bytes, const std::string& where) {
+  std::vector<std::string> pieces = parse_vocabulary(checked_utf8(std::move(bytes), kVocabularyReader, where), where);
+  try {
+    return WordPiece(std::move(pieces));
+  } catch (const Error& error) {
+    fail(where, error.what());
+  }
 }
 
 void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& pieces) {
@@ -154,13 +167,6 @@ void write_vocabulary(const std::filesystem::path& path, const std::vector<std::
   write_file_atomically(path, bytes);
 }
 
-WordPiece read_wordpiece(const std::filesystem::path& path) {
-  std::vector<std::string> pieces = read_vocabulary(path);
-  try {
-    return WordPiece(std::move(pieces));
-  } catch (const Error& error) {
-    fail(path.native(), error.what());
-  }
-}
+WordPiece read_wordpiece(const std::filesystem::path& path) { return parse_wordpiece(read_file(path), path.native()); }
 
 }  // namespace matmix::data

@@ -41,8 +41,8 @@ class WordPiece final : public Tokenizer {
   PieceTrie trie_;
 };
 
-/// The pieces of a vocab.txt, one a line, its number (from 0) the id. A byte order mark at the start and carriage
-/// returns at line ends are dropped. Error "read_vocabulary: FILE:LINE: ..." for an empty line, one that is not UTF-8
+/// The pieces of a vocab.txt, one a line, its number (from 0) the id. Lines end as lines_of says, a byte order mark at
+/// the start is dropped. Error "read_vocabulary: FILE:LINE: ..." for an empty line, one that is not UTF-8
 /// and one that stood before.
 std::vector<std::string> read_vocabulary(const std::filesystem::path& path);
 /// The same from the bytes of a file; `where` stands for it in messages.
@@ -51,5 +51,6 @@ std::vector<std::string> parse_vocabulary(std::string_view bytes, std::string_vi
 void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& pieces);
 /// The tokenizer of a vocab.txt; Errors name the file.
 WordPiece read_wordpiece(const std::filesystem::path& path);
+WordPiece parse_wordpiece(std::string bytes, const std::string& where);
 
 }  // namespace matmix::data

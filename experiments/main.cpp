@@ -1,17 +1,50 @@
 // The program matmix: reads the command line, runs one command of commands/.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <csignal>
+#include <limits>
 #include <new>
 
 #include "experiments/commands/commands.h"
+#include "experiments/output/print.h"
 #include "experiments/output/provenance.h"
+#include "tensor/nearest.h"
 #include "tensor/parallel.h"
 
 namespace matmix::experiments {
 namespace {
 
 constexpr int kBadInput = 2;
+
+/// A whole number, ends included.
+CLI::Range whole(int64_t least, int64_t most = std::numeric_limits<int64_t>::max()) { return CLI::Range(least, most); }
+
+/// A number above 0 and below 1.
+CLI::Validator share() {
+  return CLI::Validator(
+      [](const std::string& given) {
+        double x = 0;
+        const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), x);
+        const bool ok = error == std::errc() && end == given.data() + given.size() && x > 0 && x < 1;
+        return ok ? std::string() : text("Value ", given, " not in range (0, 1)");
+      },
+      "FLOAT in (0, 1)");
+}
+
+/// Of a word that stands where a command of `app` should; words: those that mean nothing.
+void refuse_unknown_command(const CLI::App& app, const std::vector<std::string>& words) {
+  const auto word = std::ranges::find_if(words, [](const std::string& w) { return !w.starts_with('-'); });
+  if (word == words.end()) return;
+  std::vector<std::string> known;
+  std::string list;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    known.push_back(command->get_name());
+    list += (list.empty() ? "" : ", ") + known.back();
+  }
+  fail(text("'", *word, "'"), "is no command of ", app.get_name(), "; the nearest are ", nearest_names(*word, known),
+       ", of ", list, "; see matmix --help");
+}
 
 /// The words of one command line and what they make of it.
 class Program {
@@ -42,12 +75,22 @@ class Program {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
       if (error.get_exit_code() == 0) return app_.exit(error);
+      for (CLI::App* app : {&app_, app_.get_subcommand("tokenizer")})
+        if (app->parsed() && app->get_subcommands().empty()) refuse_unknown_command(*app, app_.remaining(true));
       throw Error(text(error.what(), "; see matmix --help"));
     }
+    warn_of_crowded_threads();
     return run_();
   }
 
  private:
+  static void warn_of_crowded_threads() {
+    constexpr int kCrowded = 4;
+    if (thread_count() > kCrowded * processor_count())
+      print_aside("matmix: {} threads on {} processors take turns; as many as processors are faster\n", thread_count(),
+                  processor_count());
+  }
+
   void add_global() {
     app_.add_option_function<std::string>(
         "--device",
@@ -63,9 +106,9 @@ class Program {
           global_.dtype = name;
         },
         "f64, f32, tf32 or bf16");
-    app_.add_option("--seed", global_.seed, "of every random number")->check(CLI::NonNegativeNumber);
+    app_.add_option("--seed", global_.seed, "of every random number")->check(whole(0));
     app_.add_option_function<int>("--threads", set_thread_count, "of the CPU (never changes a result)")
-        ->check(CLI::Range(1, 4096));
+        ->check(CLI::Range(1, kMostThreads));
     app_.add_flag("--json", global_.json, "one JSON object a line");
   }
 
@@ -127,7 +170,7 @@ class Program {
     const auto o = std::make_shared<DebugOptions>();
     CLI::App& c = add("debug", "One step of a run again, every value watched, float64 beside", run_debug, o);
     c.add_option("run", o->run, "folder of the run")->required();
-    c.add_option("--step", o->step, "which, from 1 (that of crash/)")->check(CLI::PositiveNumber);
+    c.add_option("--step", o->step, "which, from 1 (that of crash/)")->check(whole(1));
   }
 
   void add_verify() {
@@ -156,10 +199,10 @@ class Program {
     c.add_option("what", o->what, "ops, mixers, block or train")
         ->required()
         ->check(CLI::IsMember({"ops", "mixers", "block", "train"}));
-    c.add_option("--lengths", o->lengths, "sequence lengths, 128,512,...")->delimiter(',')->check(CLI::PositiveNumber);
+    c.add_option("--lengths", o->lengths, "sequence lengths, 128,512,...")->delimiter(',')->check(whole(1, 1 << 20));
     c.add_option("--mixer", o->mixers, "only this one, repeatable")->allow_extra_args(false);
     c.add_option("--config", o->config, "of train");
-    c.add_option("--repeats", o->repeats, "samples a figure is the median of")->check(CLI::PositiveNumber);
+    c.add_option("--repeats", o->repeats, "samples a figure is the median of")->check(whole(1, 1'000'000));
     c.add_option("--html", o->html, "of mixers: also plot time and memory on one page, this file");
   }
 
@@ -192,7 +235,7 @@ class Program {
     CLI::App& c = add("analyze", "Structure of a square matrix: ranks of its blocks, displacement", run_analyze, o);
     c.add_option("file", o->file, ".npy, [L, L]")->required();
     c.add_option("--tolerance", o->tolerance, "share of a singular value that counts (1e-11; 1e-4 for F32)")
-        ->check(CLI::PositiveNumber);
+        ->check(share());
     c.add_option("--scale", o->scale, "what is negligible: beside neighbouring 'entries' or in the whole 'matrix'")
         ->check(CLI::IsMember({"entries", "matrix"}))
         ->capture_default_str();
@@ -206,7 +249,7 @@ class Program {
     const auto t = std::make_shared<TokenizerTrainOptions>();
     CLI::App& c = add_to(group, "train", "Make a vocabulary", run_tokenizer_train, t);
     c.add_option("source", t->sources, "glosses, or plain text files")->required();
-    c.add_option("--vocab-size", t->vocab_size, "pieces")->check(CLI::PositiveNumber)->capture_default_str();
+    c.add_option("--vocab-size", t->vocab_size, "pieces")->check(whole(1))->capture_default_str();
     c.add_option("--out", t->out, "file to write, vocab.txt")->required();
     c.add_flag("--cased", t->cased, "keep capitals and accents");
     const auto e = std::make_shared<TokenizerTextOptions>(), d = std::make_shared<TokenizerTextOptions>();
@@ -217,7 +260,7 @@ class Program {
 
   static CLI::App& add_tokenizer_text(CLI::App& c, TokenizerTextOptions& options) {
     c.add_option("--vocab", options.vocab, "vocab.txt")->required();
-    c.add_option("file", options.file, "stdin if there is none");
+    c.add_option("file", options.file, "stdin if there is none, or -");
     c.add_flag("--pieces", options.pieces, "pieces instead of ids");
     return c;
   }
@@ -243,21 +286,27 @@ std::string missing_processor_features() {
 }
 
 /// Names and bytes of files stand in messages: no control character of theirs reaches a terminal or breaks the line.
-std::string in_one_line(std::string message) {
+int refuse(std::string message) {
   std::ranges::replace_if(
-      message, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
-  return message;
+      message, [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  print_aside("matmix: {}\n", message);
+  return kBadInput;
+}
+
+/// The status of a program whose output may not have reached anybody.
+int checked(int status) {
+  if (!stdout_failed()) return status;
+  const int refused = refuse("stdout: cannot be written");
+  return status == 0 ? refused : status;
 }
 
 int guarded_main(int argc, char** argv) {
   try {
-    return Program().run(argc, argv);
+    return checked(Program().run(argc, argv));
   } catch (const std::bad_alloc&) {
-    std::fputs("matmix: there is not enough memory\n", stderr);
-    return kBadInput;
+    return refuse("there is not enough memory");
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "matmix: %s\n", in_one_line(error.what()).c_str());
-    return kBadInput;
+    return refuse(error.what());
   }
 }
 
@@ -265,9 +314,9 @@ int guarded_main(int argc, char** argv) {
 }  // namespace matmix::experiments
 
 int main(int argc, char** argv) {
+  matmix::experiments::hold_standard_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write() like any other
   const std::string missing = matmix::experiments::missing_processor_features();
   if (missing.empty()) return matmix::experiments::guarded_main(argc, argv);
-  std::fprintf(stderr, "matmix: %s\n", missing.c_str());
-  return matmix::experiments::kBadInput;
+  return matmix::experiments::refuse(missing);
 }

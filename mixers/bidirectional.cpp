@@ -16,10 +16,11 @@ Streams part(const Streams& c, const Mixer& mixer, const std::string& suffix) {
   return own;
 }
 
-/// Runs of L tokens, as many as the streams have rows.
+/// Runs of L tokens, as many as the streams have rows; a stream with one row serves any number, none included.
 Runs rows_of(const Streams& c, const Mixer& mixer, int64_t L) {
   int64_t n = 1;
-  for (const Stream& s : mixer.streams()) n = std::max(n, c[s.name].dim(0));
+  for (const Stream& s : mixer.streams())
+    if (c[s.name].dim(0) != 1) n = c[s.name].dim(0);
   return Runs::full(n, L);
 }
 

@@ -33,6 +33,8 @@ MixerBlock::MixerBlock(const BlockOptions& o, const MixerMaker& make_mixer)
   require(o.norm || o.gate == Gate::kNone, "block", "a gate needs the norm that applies it; set norm or gate none");
   require(o.gate == Gate::kNone || copies() == 1, "block", "a gate needs a mixer with one copy of the heads, got ",
           copies());
+  require(o.conv_width >= 0 && (o.conv_causal || o.conv_width == 0 || o.conv_width % 2 == 1), "block",
+          "conv_width must be 0 or odd, or positive if conv_causal, got ", o.conv_width);
   if (o.conv_width > 0)
     conv_ = std::make_unique<nn::Conv1d>(shape_.D + coefficients_.conv_width(), o.conv_width, o.conv_bias);
   if (o.norm) norm_ = std::make_unique<nn::Norm>(NormKind::kRms, shape_.D * copies(), o.norm_eps);
@@ -45,7 +47,7 @@ MixerBlock::Projection MixerBlock::project(const Var& x, const Runs& runs) const
           "x must be [", runs.B(), ", ", runs.L(), ", ", options_.d_model, "], got ", x);
   const int64_t conv_width = shape_.D + coefficients_.conv_width();
   const std::vector<Var> parts =
-      split(in_proj_.forward(x), {gate_width(), conv_width, coefficients_.direct_width()}, -1);
+      split(in_proj_.forward(zero_padding(x, runs)), {gate_width(), conv_width, coefficients_.direct_width()}, -1);
   const int64_t acted = shape_.D + coefficients_.act_width();
   Var mixed = parts[1];
   if (conv_) {

@@ -26,7 +26,7 @@ struct BlockOptions {
   int64_t d_model = 128;
   int64_t expand = 2;
   int64_t headdim = 32;    ///< P; must divide expand * d_model
-  int64_t conv_width = 7;  ///< 0: no convolution
+  int64_t conv_width = 7;  ///< 0: no convolution; odd unless conv_causal
   bool conv_causal = false;
   bool conv_bias = true;
   Activation conv_act = Activation::kSilu;  ///< on v and kConvAct streams

@@ -42,18 +42,25 @@ Tensor to_tensor(const Matrix& M) {
   return x;
 }
 
+/// The power of two that brings x near 1, or as near as one step does.
+double towards_one(double x) { return x > 0 ? std::ldexp(1, std::clamp(-std::ilogb(x), -1000, 1000)) : 1; }
+double largest_entry(const Matrix& M) { return M.size() > 0 ? M.cwiseAbs().maxCoeff() : 0; }
+
+/// M times the power of two that brings its largest entry near 1: squares of its norms stay in range, nothing is
+/// rounded.
+Matrix scaled(const Matrix& M) { return towards_one(largest_entry(M)) * M; }
+
 /// Descending.
 Vector singular_values_of(const Matrix& M) {
-  return orthogonal_columns(M.rows() < M.cols() ? Columns(M.transpose()) : Columns(M)).colwise().norm();
+  const double scale = towards_one(largest_entry(M));
+  const Columns W = scale * (M.rows() < M.cols() ? Columns(M.transpose()) : Columns(M));
+  return orthogonal_columns(W).colwise().norm() / scale;
 }
 
 double largest_singular_value(const Matrix& M) {
   const Vector s = singular_values_of(M);
   return s.size() > 0 ? s(0) : 0;
 }
-
-/// The power of two that brings x near 1; sweeps bring numbers beyond its reach there step by step.
-double towards_one(double x) { return x > 0 ? std::ldexp(1, std::clamp(-std::ilogb(x), -1000, 1000)) : 1; }
 
 Matrix equilibrated(Matrix block) {
   constexpr int kSweeps = 4;
@@ -64,11 +71,11 @@ Matrix equilibrated(Matrix block) {
   return block;
 }
 
-/// Judges blocks of one matrix by one rule.
+/// Judges blocks of one matrix by one rule, which no factor of the matrix changes.
 class Judge {
  public:
-  Judge(Matrix M, const RankRule& rule)
-      : M_(std::move(M)), rule_(rule), whole_(rule.scale == Scale::kMatrix ? largest_singular_value(M_) : 0) {}
+  Judge(const Matrix& M, const RankRule& rule)
+      : M_(scaled(M)), rule_(rule), whole_(rule.scale == Scale::kMatrix ? largest_singular_value(M_) : 0) {}
 
   int64_t size() const { return M_.rows(); }
   Judge transposed() const { return {M_.transpose(), rule_, whole_}; }
@@ -186,7 +193,7 @@ Matrix row_basis(const Matrix& M, int64_t k, int64_t N) {
   const int64_t rows = M.rows() - k - 1;
   Matrix basis = Matrix::Zero(rows, N);
   if (rows <= 0) return basis;
-  const Columns W = orthogonal_columns(M.block(k + 1, 0, rows, k + 1));
+  const Columns W = orthogonal_columns(scaled(M.block(k + 1, 0, rows, k + 1)));
   for (int64_t n = 0; n < std::min<int64_t>(N, W.cols()); ++n)
     if (W.col(n).norm() > 0x1p-52 * W.norm()) basis.col(n) = W.col(n).normalized();
   return basis;
@@ -253,10 +260,11 @@ Tensor rank_map(const Tensor& M, const RankRule& rule) {
 
 int64_t displacement_rank(const Tensor& M, const Tensor& A, const Tensor& B, double tolerance) {
   const char* op = "displacement_rank";
-  const Matrix m = to_matrix(M, op), a = to_square(A, op), b = to_square(B, op);
+  const Matrix m = scaled(to_matrix(M, op)), a = to_square(A, op), b = to_square(B, op);
   require(a.rows() == m.rows() && b.rows() == m.cols(), op, "A and B must fit M on its left and right, got ", A,
           " and ", B, "; M is ", M);
-  const Matrix left = a * m, right = m * b;
+  const double scale = towards_one(std::max(largest_entry(a), largest_entry(b)));
+  const Matrix left = scale * a * m, right = scale * m * b;
   const Vector s = singular_values_of(left - right);
   return (s.array() > tolerance * (left.norm() + right.norm())).count();
 }

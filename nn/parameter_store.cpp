@@ -39,6 +39,10 @@ void ParameterStore::lay_out(Module& model) {
     }
     for (const Entry& e : entries_) require(e.path != path, "parameters", "two are named '", path, "'");
     entries_.push_back({path, {}, p.shape(), length_, p.shape().numel(), p.decay(), p.init()});
+    // Far beyond any memory, and the bytes of every copy of so many can still be counted.
+    constexpr int64_t kMost = int64_t{1} << 56;
+    require(p.shape().numel() <= kMost - length_, "parameters", "a model must have at most ", kMost,
+            " of them, got more with '", path, "' ", p.shape());
     length_ += aligned(p.shape().numel(), master_dtype(mode_));
     const int64_t start = entries_.back().offset;
     if (ranges_.empty() || ranges_.back().decay != p.decay())

@@ -16,12 +16,13 @@ struct SumPlan {
   bool add;
 };
 
+using SumEntry = void(const Tensor& into, const Tensor& x, const SumPlan& plan);
 namespace cpu {
-void sum(const Tensor& into, const Tensor& x, const SumPlan& plan);
-}
+SumEntry sum;
+}  // namespace cpu
 namespace cuda {
-void sum(const Tensor& into, const Tensor& x, const SumPlan& plan);
-}
+SumEntry sum;
+}  // namespace cuda
 inline constexpr Kernel kSum{"accumulate", cpu::sum, IF_CUDA(cuda::sum)};
 
 }  // namespace matmix

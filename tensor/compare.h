@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -8,16 +9,22 @@
 
 namespace matmix {
 
-/// ||got - want|| / ||want|| in double; absolute where want is 0; infinity if a value is not finite or the shapes
-/// differ.
+/// ||got - want|| / ||want|| in double, whatever their size; absolute where want is 0; infinity if a value is not finite
+/// or the shapes differ.
 inline double relative_error(const Tensor& got, const Tensor& want) {
   if (got.shape() != want.shape()) return INFINITY;
   const std::vector<double> a = to_vector<double>(got), b = to_vector<double>(want);
-  double difference = 0, norm = 0;
+  double largest = 0;
   for (size_t i = 0; i < a.size(); ++i) {
     if (!std::isfinite(a[i]) || !std::isfinite(b[i])) return INFINITY;
-    difference += (a[i] - b[i]) * (a[i] - b[i]);
-    norm += b[i] * b[i];
+    largest = std::max(largest, std::fabs(b[i]));
+  }
+  const double scale = largest > 0 ? std::ldexp(1, std::clamp(-std::ilogb(largest), -1000, 1000)) : 1;
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double d = a[i] * scale - b[i] * scale, w = b[i] * scale;
+    difference += d * d;
+    norm += w * w;
   }
   return norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
 }

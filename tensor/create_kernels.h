@@ -7,13 +7,15 @@ namespace matmix {
 
 /// fill: every element of x, contiguous, becomes value (representable in x's dtype).
 /// count: element i of x [n], contiguous, becomes i.
+using FillEntry = void(const Tensor& x, double value);
+using ArangeEntry = void(const Tensor& x);
 namespace cpu {
-void fill(const Tensor& x, double value);
-void arange(const Tensor& x);
+FillEntry fill;
+ArangeEntry arange;
 }  // namespace cpu
 namespace cuda {
-void fill(const Tensor& x, double value);
-void arange(const Tensor& x);
+FillEntry fill;
+ArangeEntry arange;
 }  // namespace cuda
 inline constexpr Kernel kFill{"fill", cpu::fill, IF_CUDA(cuda::fill)};
 inline constexpr Kernel kArange{"arange", cpu::arange, IF_CUDA(cuda::arange)};

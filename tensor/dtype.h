@@ -30,10 +30,28 @@ struct bfloat16 {
                                                                  : (u + 0x7fffu + ((u >> 16) & 1)) >> 16);
 #endif
   }
-  HOST_DEVICE explicit bfloat16(double x) : bfloat16(static_cast<float>(x)) {}
+  HOST_DEVICE explicit bfloat16(double x) : bfloat16(to_odd(x)) {}
   template <class T>
-  requires std::is_integral_v<T> HOST_DEVICE explicit bfloat16(T x) : bfloat16(static_cast<float>(x)) {}
+  requires std::is_integral_v<T> HOST_DEVICE explicit bfloat16(T x) : bfloat16(to_odd(static_cast<int64_t>(x))) {}
   HOST_DEVICE operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+
+ private:
+  /// x as a float that is odd in its last bit if it is not x: on which side of a middle between two bfloat16 it lies
+  /// is then still to be seen, so the second rounding is as if it were the only one.  Source: Boldo, Melquiond 2008.
+  HOST_DEVICE static float to_odd(double x) {
+    const float nearest = static_cast<float>(x);
+    if (static_cast<double>(nearest) == x || x != x) return nearest;
+    const auto u = std::bit_cast<uint32_t>(nearest);
+    const double size = x < 0 ? -x : x, got = std::bit_cast<float>(u & 0x7fffffffu);
+    return std::bit_cast<float>((got > size ? u - 1 : u) | 1u);
+  }
+  HOST_DEVICE static float to_odd(int64_t x) {
+    constexpr uint64_t kExact = uint64_t{1} << 24;
+    uint64_t size = x < 0 ? 0 - static_cast<uint64_t>(x) : static_cast<uint64_t>(x);
+    float unit = 1;
+    for (; size >= kExact; unit *= 2) size = size >> 1 | (size & 1);
+    return (x < 0 ? -unit : unit) * static_cast<float>(size);
+  }
 };
 
 /// Element types. F64, F32 and BF16 are the floating ones, which alone carry gradients.

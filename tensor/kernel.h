@@ -21,10 +21,13 @@ void enter_kernel(Device device, const char* name);
 void leave_kernel(Device device, const char* name);
 }  // namespace detail
 
-/// One kernel on every device, a row of data:
+/// One kernel on every device, a row of data, its signature written once:
+///   using SoftmaxForwardEntry = void(const Tensor& x, const Tensor& y);
+///   namespace cpu { SoftmaxForwardEntry softmax_forward; }
+///   namespace cuda { SoftmaxForwardEntry softmax_forward; }
 ///   inline constexpr Kernel kSoftmaxForward{"softmax_forward", cpu::softmax_forward, IF_CUDA(cuda::softmax_forward)};
 ///   kSoftmaxForward(x.device(), x, y);
-/// Both entries have the same signature. A missing entry throws Error by name.
+/// A missing entry throws Error by name.
 template <class... Args>
 struct Kernel {
   using Function = void (*)(Args...);

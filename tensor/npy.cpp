@@ -110,6 +110,7 @@ class HeaderParser {
       const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), size);
       check(error == std::errc() && size >= 0, "must have whole numbers in shape, got '" + text_ahead() + "'");
       rest_.remove_prefix(static_cast<size_t>(end - rest_.data()));
+      if (rest_.starts_with('L')) rest_.remove_prefix(1);  // a long of Python 2
       out.push_back(size);
       if (!accept(',')) {
         expect(')');
@@ -141,6 +142,22 @@ Shape reversed(const Shape& shape) {
   Shape out;
   for (int i = shape.rank() - 1; i >= 0; --i) out.push_back(shape[i]);
   return out;
+}
+
+Tensor as_stored(const Tensor& x) { return contiguous(to(x.dtype() == DType::BF16 ? cast(x, DType::F32) : x, kCpu)); }
+
+/// All that comes before the data.
+std::string header_of(const Tensor& stored) {
+  const auto format = std::ranges::find(kFormats, stored.dtype(), &Format::dtype);
+  std::string sizes;
+  for (const int64_t size : stored.shape()) sizes += text(size, ",");
+  std::string dictionary = text("{'descr': '", format->descr, "', 'fortran_order': False, 'shape': (", sizes, "), }");
+  constexpr size_t kPrefix = 10, kAlignment = 64;
+  dictionary.resize((kPrefix + dictionary.size() + kAlignment) / kAlignment * kAlignment - kPrefix - 1, ' ');
+  dictionary += '\n';
+  const char version_and_length[4] = {1, 0, static_cast<char>(dictionary.size() % 256),
+                                      static_cast<char>(dictionary.size() / 256)};
+  return std::string(kMagic).append(version_and_length, sizeof version_and_length) + dictionary;
 }
 
 }  // namespace
@@ -180,23 +197,17 @@ Tensor read_npy(const std::filesystem::path& file) {
 }
 
 void write_npy(const std::filesystem::path& path, const Tensor& x) {
-  const Tensor host = contiguous(to(x.dtype() == DType::BF16 ? cast(x, DType::F32) : x, kCpu));
-  const auto format = std::ranges::find(kFormats, host.dtype(), &Format::dtype);
-  std::string sizes;
-  for (const int64_t size : x.shape()) sizes += text(size, ",");
-  std::string header = text("{'descr': '", format->descr, "', 'fortran_order': False, 'shape': (", sizes, "), }");
-  constexpr size_t kPrefix = 10, kAlignment = 64;
-  header.resize((kPrefix + header.size() + kAlignment) / kAlignment * kAlignment - kPrefix - 1, ' ');
-  header += '\n';
-
+  const Tensor host = as_stored(x);
+  const std::string header = header_of(host);
   AtomicFile out(path);
-  out.write(kMagic.data(), kMagic.size());
-  const unsigned char version_and_length[4] = {1, 0, static_cast<unsigned char>(header.size() % 256),
-                                               static_cast<unsigned char>(header.size() / 256)};
-  out.write(version_and_length, sizeof version_and_length);
   out.write(header.data(), header.size());
   out.write(host.raw(), host.bytes());
   out.commit();
+}
+
+std::string encode_npy(const Tensor& x) {
+  const Tensor host = as_stored(x);
+  return header_of(host).append(static_cast<const char*>(host.raw()), host.bytes());
 }
 
 }  // namespace matmix

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "tensor/tensor.h"
 
@@ -12,5 +13,7 @@ namespace matmix {
 Tensor read_npy(const std::filesystem::path& path);
 /// C order, version 1.0; BF16 is written as f4. Atomic like write_safetensors.
 void write_npy(const std::filesystem::path& path, const Tensor& x);
+/// The bytes that write_npy writes.
+std::string encode_npy(const Tensor& x);
 
 }  // namespace matmix

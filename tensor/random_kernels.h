@@ -13,12 +13,13 @@ HOST_DEVICE inline double uniform_between(double low, double high, uint32_t bits
 }
 
 /// x[i] = uniform_between(low, high, random_bits(key, i)), x contiguous.
+using RandomUniformEntry = void(const Tensor& x, double low, double high, const RandomKey& key);
 namespace cpu {
-void random_uniform(const Tensor& x, double low, double high, const RandomKey& key);
-}
+RandomUniformEntry random_uniform;
+}  // namespace cpu
 namespace cuda {
-void random_uniform(const Tensor& x, double low, double high, const RandomKey& key);
-}
+RandomUniformEntry random_uniform;
+}  // namespace cuda
 inline constexpr Kernel kRandomUniform{"random_uniform", cpu::random_uniform, IF_CUDA(cuda::random_uniform)};
 
 }  // namespace matmix

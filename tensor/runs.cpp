@@ -106,6 +106,11 @@ Tensor Runs::position(Device device) const {
                       [this] { return state_->by_token(0, [](size_t, int64_t i) { return i; }); });
 }
 
+Tensor Runs::mask(Device device) const {
+  return state_->keep("mask", 0, device,
+                      [this] { return cast(state_->by_token(0, [](size_t, int64_t) { return 1; }), DType::Bool); });
+}
+
 Tensor Runs::chunks(int64_t Q, Device device) const {
   require(Q > 0, "runs", "Q must be positive, got ", Q);
   return state_->keep("chunks", Q, device, [&] {

@@ -41,6 +41,8 @@ class Runs {
   Tensor id(Device device) const;
   /// [B, L] I32: tokens since the start of its run, 0 at padding (id() tells padding).
   Tensor position(Device device) const;
+  /// [B, L] Bool: whether a token is in a run. Kept like id().
+  Tensor mask(Device device) const;
   /// The runs cut into chunks of at most Q tokens, no chunk across two runs: [chunks, 5] I64 rows
   /// (row, start, length, first chunk of its run, one past the last chunk of its run). Kept like id().
   Tensor chunks(int64_t Q, Device device) const;

@@ -8,9 +8,7 @@
 namespace matmix {
 
 /// The distance from 1 to the next number: F64 2^-52, F32 2^-23, BF16 2^-8 (stored).
-inline double epsilon(DType dtype) {
-  return dtype == DType::F64 ? 0x1p-52 : dtype == DType::F32 ? 0x1p-23 : 0x1p-8;
-}
+inline double epsilon(DType dtype) { return dtype == DType::F64 ? 0x1p-52 : dtype == DType::F32 ? 0x1p-23 : 0x1p-8; }
 
 // The one tolerance table, of relative Frobenius errors ||got - want|| / ||want||. Why: docs/numerics.md.
 

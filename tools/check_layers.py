@@ -22,6 +22,7 @@ EXPERIMENTS = ["output", "report", "tasks", "config", "runs", "train", "bench", 
 COMMENT_OR_LITERAL = re.compile(r"""//[^\n]*|/\*.*?\*/|R"\((.*?)\)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'""", re.S)
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 LAUNCH = re.compile(r"<<<")
+RECORD = re.compile(r'\brecord\("(\w+)"')
 PRINT = re.compile(r"(?<![\w.>])(?:printf|vprintf|puts|putchar|perror|fmt::print)\s*\(|\bstd::(?:cout|cerr|clog|print)\b"
                    r"|\b(?:stdout|stderr)\b")
 EXIT = re.compile(r"(?<![\w.>])(?:exit|_exit|_Exit|quick_exit|abort|terminate)\s*\(")
@@ -82,10 +83,20 @@ def code_breaches(room, path, text):
 
 
 def missing_tests():
-    for op in sorted(p for p in (ROOT / "ops").iterdir() if p.is_dir()):
+    """A folder of ops that has a header of its name is an op."""
+    for op in sorted(p for p in (ROOT / "ops").iterdir() if (p / f"{p.name}.h").is_file()):
         test = pathlib.Path("tests/ops") / f"{op.name}_test.cpp"
         if not (ROOT / test).is_file():
             yield f"ops/{op.name} has no {test}"
+
+
+def ops_without_cases(files):
+    """gradcheck and the laws of ops walk the tables *_cases.cpp: every op that is recorded by a name has a row there."""
+    cases = "".join(text for _, path, text in files if path.name.endswith("_cases.cpp"))
+    for room, path, text in files:
+        for name in RECORD.findall(text) if room == "ops" else ():
+            if f'"{name}"' not in cases:
+                yield f"{path}: the op '{name}' has no row in a *_cases.cpp"
 
 
 def print_sizes(files):
@@ -102,7 +113,8 @@ def print_sizes(files):
 
 def main():
     files = list(sources())
-    breaches = [b for f in files for b in (*include_breaches(*f), *order_breaches(*f[1:]), *code_breaches(*f))] + list(missing_tests())
+    breaches = [b for f in files for b in (*include_breaches(*f), *order_breaches(*f[1:]), *code_breaches(*f))] 
+    breaches += [*missing_tests(), *ops_without_cases(files)]
     if "--sizes" in sys.argv[1:]:
         print_sizes(files)
     for breach in breaches:

@@ -7,6 +7,7 @@
 #include "autograd/no_grad.h"
 #include "experiments/bench/bench.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/output/table.h"
 #include "mixers/quasiseparable.h"
 #include "nn/parameter_store.h"
@@ -69,8 +70,8 @@ void bench_block(const BenchOptions& options, const Harness& harness) {
   const Table table(
       {{"dtype", -8}, {"L", 8}, {"forward ms", 13}, {"+ backward ms", 15}, {"tokens/s", 14}, {"MiB", 10}});
   if (!options.global.json) {
-    fmt::print("Hydra block, d_model {}, expand 2, headdim {}, state {}, {} tokens a call\n", size.d_model,
-               size.headdim, size.state, size.tokens);
+    print_out("Hydra block, d_model {}, expand 2, headdim {}, state {}, {} tokens a call\n", size.d_model, size.headdim,
+              size.state, size.tokens);
     table.head();
   }
   for (const MathMode mode : modes) {

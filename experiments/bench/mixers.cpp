@@ -11,6 +11,7 @@
 #include "experiments/bench/bench.h"
 #include "experiments/bench/mixer_page.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/output/provenance.h"
 #include "experiments/output/table.h"
 #include "mixers/laws/fixture.h"
@@ -19,7 +20,8 @@
 namespace matmix::experiments {
 namespace {
 
-using mixers::Streams, mixers::laws::explicit_product, mixers::laws::Form, mixers::laws::NamedTensor;
+using namespace mixers::laws;
+using mixers::Streams;
 
 constexpr mixers::BlockShape kShape{.D = 256, .H = 4, .P = 64};
 
@@ -140,8 +142,8 @@ std::vector<std::string> cells(const LengthFigures& f) {
 
 void print_growth(const char* name, const std::optional<Growth>& g) {
   if (g)
-    fmt::print("  {}: time ~ L^{:.2f}, time(4 L) / time(L) = {:.2f} between L = {} and {}\n", name, g->exponent,
-               std::pow(4, g->exponent), g->from, g->to);
+    print_out("  {}: time ~ L^{:.2f}, time(4 L) / time(L) = {:.2f} between L = {} and {}\n", name, g->exponent,
+              std::pow(4, g->exponent), g->from, g->to);
 }
 
 void print_summary(const std::vector<LengthFigures>& all) {
@@ -149,7 +151,7 @@ void print_summary(const std::vector<LengthFigures>& all) {
   print_growth("fast", growth(all, &LengthFigures::fast));
   if (std::ranges::none_of(all, [](const LengthFigures& f) { return f.plain && f.fast; })) return;
   const std::optional<int64_t> from = crossover(all);
-  fmt::print("  fast is faster {}\n", from ? text("from L = ", *from) : "at none of these lengths");
+  print_out("  fast is faster {}\n", from ? text("from L = ", *from) : "at none of these lengths");
 }
 
 const Table& table() {
@@ -170,7 +172,7 @@ MixerFigures measure_all(const mixers::MixerRow& row, mixers::laws::SourceKind s
                          const std::vector<int64_t>& lengths, MathMode mode, bool json, const Harness& harness) {
   MixerFigures figures{row.name, std::string(to_string(source)), {}};
   if (!json) {
-    fmt::print("\n{}, {} coefficients\n", row.name, to_string(source));
+    print_out("\n{}, {} coefficients\n", row.name, to_string(source));
     table().head();
   }
   for (const int64_t L : lengths) {
@@ -194,7 +196,7 @@ void bench_mixers(const BenchOptions& options, const Harness& harness) {
   if (!options.html.empty()) page.emplace(options.html);
   for (const std::string& name : options.mixers) mixers::find_mixer(name);
   if (!options.global.json)
-    fmt::print(
+    print_out(
         "{}, one sequence, 4 heads of 64, state and qk_dim 16; -: not tried, as it would take more than {:g} s, {:g} "
         "GB "
         "or {} elements of M\n",

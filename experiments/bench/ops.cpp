@@ -9,6 +9,7 @@
 #include "experiments/bench/baselines.h"
 #include "experiments/bench/bench.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/output/table.h"
 #include "ops/ops.h"
 #include "tensor/create.h"
@@ -217,8 +218,8 @@ void bench_ops(const BenchOptions& options, const Harness& harness) {
                         .width = cuda ? 768 : 128};
   const MachineLimits limits = measure_limits(harness, machine.dtype);
   if (!options.global.json)
-    fmt::print("{}: copy {} GB/s, GEMM {} TFLOP/s\n", to_string(machine.dtype), short_number(limits.copy_gbs),
-               short_number(limits.gemm_tflops));
+    print_out("{}: copy {} GB/s, GEMM {} TFLOP/s\n", to_string(machine.dtype), short_number(limits.copy_gbs),
+              short_number(limits.gemm_tflops));
   const Table table({{"op", -16}, {"size", -34}, {"ms", 8}, {"+back", 8}, {"rate", 16}, {"share", 6}, {"", -14}});
   if (!options.global.json) table.head();
   for (const Work& work : all_works(machine)) {

@@ -7,6 +7,7 @@
 
 #include "experiments/bench/bench.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/output/table.h"
 #include "experiments/train/trainer.h"
 #include "ops/matmul/gemm.h"
@@ -20,11 +21,9 @@ constexpr int64_t kWarmupSteps = 5;
 
 Config bench_config(const BenchOptions& options) {
   const std::string path = options.config.empty() ? "experiments/configs/glosses_hydra.json" : options.config;
-  Config config = read_config(path);
-  if (!options.global.device.empty()) config.train.device = options.global.device;
-  if (!options.global.dtype.empty()) config.train.dtype = options.global.dtype;
-  if (!options.lengths.empty()) config.data.max_len = options.lengths.front();
-  return config;
+  std::vector<std::string> set = options.global.assignments();
+  if (!options.lengths.empty()) set.push_back(text("data.max_len=", options.lengths.front()));
+  return read_config(path, set);
 }
 
 /// Milliseconds of the three products (result, input's and weight's gradient) of one weight [N, K] on `rows` rows.
@@ -92,13 +91,13 @@ void bench_train(const BenchOptions& options, const Harness& defaults) {
         .print();
     return;
   }
-  fmt::print("{}: {} parameters, {}, {} tokens ({} slots, {} for targets) a step{}\n", config.name,
-             trainer.store().count(), config.train.dtype, tokens, slots, targets,
-             trainer.captured() ? ", captured as a graph" : "");
-  fmt::print("  {} ms a step, {} tokens/s; its matrix products alone {} ms, {:.0f}% of it\n", short_number(ms),
-             short_number(1e3 * static_cast<double>(tokens) / ms), short_number(gemm_ms), 100 * gemm_ms / ms);
-  fmt::print("  {} MiB at the peak beyond parameters and optimiser\n",
-             short_number(static_cast<double>(peak) / (1 << 20)));
+  print_out("{}: {} parameters, {}, {} tokens ({} slots, {} for targets) a step{}\n", config.name,
+            trainer.store().count(), config.train.dtype, tokens, slots, targets,
+            trainer.captured() ? ", captured as a graph" : "");
+  print_out("  {} ms a step, {} tokens/s; its matrix products alone {} ms, {:.0f}% of it\n", short_number(ms),
+            short_number(1e3 * static_cast<double>(tokens) / ms), short_number(gemm_ms), 100 * gemm_ms / ms);
+  print_out("  {} MiB at the peak beyond parameters and optimiser\n",
+            short_number(static_cast<double>(peak) / (1 << 20)));
 }
 
 }  // namespace matmix::experiments

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "experiments/commands/commands.h"
+#include "experiments/output/print.h"
 #include "experiments/report/picture_folder.h"
 #include "experiments/report/structure_report.h"
 #include "experiments/report/terminal.h"
@@ -47,19 +48,19 @@ int run_analyze(const AnalyzeOptions& options) {
     put(line, report);
     line.print();
   } else {
-    fmt::print("{}: {}, largest entry {:.4g}; singular values above {:g} of {} count\n", options.file,
-               to_string(stored), report.largest, rule.tolerance,
-               options.scale == "matrix" ? "the matrix's largest" : "a scaled block's largest");
-    fmt::print("{}", to_text(report));
+    print_out("{}: {}, largest entry {:.4g}; singular values above {:g} of {} count\n", options.file, to_string(stored),
+              report.largest, rule.tolerance,
+              options.scale == "matrix" ? "the matrix's largest" : "a scaled block's largest");
+    print_visible(to_text(report));
   }
   if (!options.print && !folder) return 0;
   const HeatMap matrix(M, MapKind::kSigned), ranks(mixers::rank_map(M, rule), MapKind::kRanks);
   if (options.print)
-    fmt::print("\n{}", draw({{"matrix", matrix}, {"ranks", ranks}}, terminal_colour(), terminal_width()));
+    print_raw("\n" + draw({{"matrix", matrix}, {"ranks", ranks}}, terminal_colour(), terminal_width()));
   if (!folder) return 0;
   folder->write("matrix", {matrix});
   folder->write("ranks", {ranks});
-  if (!options.global.json) fmt::print("pictures in {}\n", folder->path().string());
+  if (!options.global.json) print_out("pictures in {}\n", folder->path().string());
   return 0;
 }
 

@@ -4,7 +4,9 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/output/provenance.h"
+#include "experiments/output/table.h"
 #include "experiments/report/law_page.h"
 #include "experiments/runs/run_page.h"
 #include "tensor/file.h"
@@ -41,9 +43,9 @@ void print_table(const std::vector<RunSummary>& runs) {
       for (const auto& other : rows) width = std::max(width, other[j].size());
       line += j < kWords ? fmt::format("{:<{}}  ", row[j], width) : fmt::format("{:>{}}  ", row[j], width);
     }
-    fmt::print("{}\n", line.substr(0, line.size() - 2));
+    print_out("{}\n", line.substr(0, line.size() - 2));
   }
-  fmt::print("without context: {:.4f}\n", runs.front().context_free_loss);
+  print_out("without context: {}\n", decimal(runs.front().context_free_loss, 4));
 }
 
 std::vector<Reading> read_texts(const CompareOptions& options, const std::vector<RunSummary>& runs) {
@@ -95,7 +97,7 @@ int run_compare(const CompareOptions& options) {
       run_page(runs, read_texts(options, runs), options.verify ? laws_of(runs) : "", version_text());
   page->write(html.data(), html.size());
   page->commit();
-  if (!options.global.json) fmt::print("page in {}\n", options.html);
+  if (!options.global.json) print_out("page in {}\n", options.html);
   return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/runs/run_folder.h"
 #include "experiments/train/crash.h"
 
@@ -35,13 +36,13 @@ void print_json(const char* what, const std::string& dtype, const std::vector<Ra
 /// Beside each range that of the same tensor in F64.
 void print_table(const char* what, const std::vector<Range>& ranges, const std::vector<Range>& in_f64) {
   if (std::ranges::all_of(ranges, &std::string::empty, &Range::name)) return;
-  fmt::print("\n{:<48}{:>12}{:>12}{:>12}{:>14}\n", what, "min", "max", "rms", "rms in f64");
+  print_out("\n{:<48}{:>12}{:>12}{:>12}{:>14}\n", what, "min", "max", "rms", "rms in f64");
   for (size_t i = 0; i < ranges.size(); ++i) {
     const Range& r = ranges[i];
     if (r.name.empty()) continue;
     const std::string beside =
         i < in_f64.size() && !in_f64[i].name.empty() ? fmt::format("{:.4g}", in_f64[i].rms) : "-";
-    fmt::print("{:<48}{:>12.4g}{:>12.4g}{:>12.4g}{:>14}\n", r.name, r.min, r.max, r.rms, beside);
+    print_out("{:<48}{:>12.4g}{:>12.4g}{:>12.4g}{:>14}\n", r.name, r.min, r.max, r.rms, beside);
   }
 }
 
@@ -69,7 +70,7 @@ int run_debug(const DebugOptions& options) {
       print_json("gradient", dtype, t->gradients);
     }
   } else {
-    fmt::print("{}\n{}: {}\nf64: {}\n", to_string(scene.moment), config.train.dtype, verdict(trace), verdict(oracle));
+    print_out("{}\n{}: {}\nf64: {}\n", to_string(scene.moment), config.train.dtype, verdict(trace), verdict(oracle));
     print_table("activation", trace.activations, oracle.activations);
     print_table("gradient of an activation", trace.activation_gradients, oracle.activation_gradients);
     print_table("gradient of a parameter", trace.gradients, oracle.gradients);

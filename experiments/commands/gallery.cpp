@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "experiments/output/print.h"
 #include "experiments/report/picture_folder.h"
 #include "experiments/report/structure_report.h"
 #include "experiments/report/terminal.h"
@@ -38,7 +39,7 @@ void show(const ShowOptions& options, const std::string& name, const std::vector
   std::optional<PictureFolder> folder;
   if (!options.out.empty()) folder.emplace(options.out);
   if (!options.global.json && (options.print || !folder))
-    fmt::print("\n{}", draw(panels, terminal_colour(), terminal_width()));
+    print_raw("\n" + draw(panels, terminal_colour(), terminal_width()));
   if (!folder) return;
   std::vector<std::vector<HeatMap>> rows;
   std::string captions;
@@ -48,8 +49,9 @@ void show(const ShowOptions& options, const std::string& name, const std::vector
     captions += (i % columns > 0 ? ", " : i > 0 ? ";\n  " : "  ") + panels[i].caption;
   }
   folder->write(name, rows);
-  if (!options.global.json)
-    fmt::print("\n{}, row by row:\n{}\n", (folder->path() / (name + ".png")).string(), captions);
+  if (options.global.json) return;
+  print_out("\n{}, row by row:\n", (folder->path() / (name + ".png")).string());
+  print_visible(captions + "\n");
 }
 
 /// The class itself, without the skip that Mamba adds to its diagonal.
@@ -82,8 +84,8 @@ Tensor blocks(int64_t L, bool semiseparable) {
 int show_all(const ShowOptions& options) {
   constexpr size_t kColumns = 5;
   if (!options.global.json)
-    fmt::print("M of every mixer, L = {}, N = {}, seed {}\n", options.length, options.state,
-               options.global.seed.value_or(0));
+    print_out("M of every mixer, L = {}, N = {}, seed {}\n", options.length, options.state,
+              options.global.seed.value_or(0));
   std::vector<Panel> panels;
   for (const mixers::MixerRow& row : mixers::registry()) {
     const std::vector<Tensor> heads = matrices_of_row(row, options);
@@ -98,8 +100,8 @@ int show_all(const ShowOptions& options) {
 
 int show_separable_blocks(const ShowOptions& options) {
   if (!options.global.json)
-    fmt::print("Blocks of rank at most N = {}: semiseparable ones hold the diagonal, quasiseparable ones do not\n",
-               options.state);
+    print_out("Blocks of rank at most N = {}: semiseparable ones hold the diagonal, quasiseparable ones do not\n",
+              options.state);
   std::vector<Panel> panels;
   for (const std::string name : {"semiseparable", "quasiseparable"}) {
     const bool plain = name == "semiseparable";
@@ -109,9 +111,9 @@ int show_separable_blocks(const ShowOptions& options) {
       if (options.global.json)
         print_json(options, name, h, heads[h]);
       else
-        fmt::print("  {}: ranks below, above {}, {}; of blocks with the diagonal {}, {}\n", name,
-                   report.quasiseparable.below.rank, report.quasiseparable.above.rank, report.semiseparable.below.rank,
-                   report.semiseparable.above.rank);
+        print_out("  {}: ranks below, above {}, {}; of blocks with the diagonal {}, {}\n", name,
+                  report.quasiseparable.below.rank, report.quasiseparable.above.rank, report.semiseparable.below.rank,
+                  report.semiseparable.above.rank);
       panels.push_back({name, HeatMap(heads[h], MapKind::kSigned)});
       panels.push_back({"its blocks", HeatMap(blocks(options.length, plain), MapKind::kRanks)});
       panels.push_back({"ranks to the corner", HeatMap(mixers::rank_map(heads[h]), MapKind::kRanks)});

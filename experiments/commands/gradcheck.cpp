@@ -5,7 +5,8 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/output/json_line.h"
-#include "ops/cases.h"
+#include "experiments/output/print.h"
+#include "ops/common/cases.h"
 #include "tensor/tolerance.h"
 #include "tensor/transfer.h"
 
@@ -49,8 +50,8 @@ void print(const GradError& e, bool pass, bool json) {
         .print();
     return;
   }
-  fmt::print("{:<52} {:<14} {:9.2e}  {}\n", e.op, e.argument, e.error, pass ? "ok" : "FAILED");
-  if (!pass) fmt::print("    at {}: analytic {:.10g}, numeric {:.10g}\n", e.index, e.analytic, e.numeric);
+  print_out("{:<52} {:<14} {:9.2e}  {}\n", e.op, e.argument, e.error, pass ? "ok" : "FAILED");
+  if (!pass) print_out("    at {}: analytic {:.10g}, numeric {:.10g}\n", e.index, e.analytic, e.numeric);
 }
 
 }  // namespace
@@ -74,8 +75,8 @@ int run_gradcheck(const GradcheckCommandOptions& options) {
     }
   }
   if (!options.global.json)
-    fmt::print("{} arguments on {}, {} above {:g}; worst {:.2e} ({})\n", arguments, to_string(device), failed,
-               kGradcheck, worst, worst_op);
+    print_out("{} arguments on {}, {} above {:g}; worst {:.2e} ({})\n", arguments, to_string(device), failed,
+              kGradcheck, worst, worst_op);
   return failed == 0 ? 0 : 1;
 }
 

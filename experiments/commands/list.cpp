@@ -6,13 +6,14 @@
 #include "experiments/commands/commands.h"
 #include "experiments/config/config.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/output/table.h"
 #include "mixers/laws/block_fixture.h"
 #include "mixers/laws/law_report.h"
 #include "mixers/laws/matrices.h"
 #include "mixers/registry.h"
 #include "mixers/structure.h"
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "tensor/parallel.h"
 
 namespace matmix::experiments {
@@ -22,7 +23,7 @@ using namespace mixers::laws;
 
 /// A heading, unless the lines are JSON.
 void head(const char* title, bool json) {
-  if (!json) fmt::print("{}\n", title);
+  if (!json) print_out("{}\n", title);
 }
 
 /// What a mixer says of itself with one source of coefficients, and which of that is not so.
@@ -121,10 +122,10 @@ void print_line(const MixerFacts& m) {
   const auto rank = [](int64_t measured, const std::optional<int64_t>& promised) {
     return fmt::format("{}{}", measured, promised ? "" : "*");
   };
-  fmt::print(kMixerLine, m.name, both(&Facts::data_dependent), both(&Facts::sequence_aligned), both(&Facts::extendable),
-             rank(m.orders.below.rank, m.traits.rank_below) + ", " + rank(m.orders.above.rank, m.traits.rank_above),
-             m.traits.explicit_cost, m.traits.fast_cost, m.stands_for);
-  for (const std::string& broken : m.broken) fmt::print("    NOT AS PROMISED: {}\n", broken);
+  print_out(kMixerLine, m.name, both(&Facts::data_dependent), both(&Facts::sequence_aligned), both(&Facts::extendable),
+            rank(m.orders.below.rank, m.traits.rank_below) + ", " + rank(m.orders.above.rank, m.traits.rank_above),
+            m.traits.explicit_cost, m.traits.fast_cost, m.stands_for);
+  for (const std::string& broken : m.broken) print_out("    NOT AS PROMISED: {}\n", broken);
 }
 
 /// Whether every mixer is what it says.
@@ -133,7 +134,7 @@ bool list_mixers(bool json) {
        json);
   head(fmt::format("L = {}, N = 3, q and k of width 3; * nothing promised)\n", kRankLength).c_str(), json);
   if (!json)
-    fmt::print(kMixerLine, "", "depends on", "aligned", "extends", "ranks", "explicit cost", "fast cost", "stands for");
+    print_out(kMixerLine, "", "depends on", "aligned", "extends", "ranks", "explicit cost", "fast cost", "stands for");
   bool all = true;
   for (const mixers::MixerRow& row : mixers::registry()) {
     const MixerFacts m = measure(row);
@@ -156,7 +157,7 @@ void list_ops(bool json) {
     }
     line += fmt::format("  {} {}", cases[first].op, i - first);
     if (line.size() < 80 && i < cases.size()) continue;
-    fmt::print("{}\n", line);
+    print_out("{}\n", line);
     line.clear();
   }
 }
@@ -165,7 +166,7 @@ void list_named(const char* what, const std::string& name, const std::string& no
   if (json)
     JsonLine().put("what", what).put("name", name).put("note", note).print();
   else
-    fmt::print("  {:<18}{}\n", name, note);
+    print_out("  {:<18}{}\n", name, note);
 }
 
 void list_models(bool json) {

@@ -2,17 +2,18 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/runs/trained_model.h"
 
 namespace matmix::experiments {
 namespace {
 
 void print_text(const std::string& text, const std::vector<Blank>& blanks) {
-  fmt::print("{}\n", text);
+  print_out("{}\n", text);
   for (const Blank& blank : blanks) {
     std::string line;
     for (const Guess& guess : blank.guesses) line += fmt::format("{:<15} ", to_string(guess));
-    fmt::print("  {}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+    print_out("  {}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 
 namespace matmix::experiments {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 /// Whether every tensor of one file agrees.
 bool report(const std::string& path, const std::vector<ReplayError>& errors, double tolerance, bool json) {
   bool all = true;
-  if (!json) fmt::print("{}\n", path);
+  if (!json) print_out("{}\n", path);
   for (const ReplayError& e : errors) {
     const bool pass = e.error <= tolerance;  // a NaN is no pass
     all = all && pass;
@@ -24,7 +25,7 @@ bool report(const std::string& path, const std::vector<ReplayError>& errors, dou
           .put("pass", pass)
           .print();
     else
-      fmt::print("  {:<34} {:9.2e}  {}\n", e.tensor, e.error, pass ? "ok" : "FAILED");
+      print_out("  {:<34} {:9.2e}  {}\n", e.tensor, e.error, pass ? "ok" : "FAILED");
   }
   return all;
 }
@@ -36,8 +37,8 @@ int run_replay(const ReplayOptions& options) {
   const Device device = options.global.device_or(kCpu);
   const double tolerance = replay_tolerance(mode);
   if (!options.global.json)
-    fmt::print("relative error of every tensor, {} on {}, at most {:g} allowed\n", to_string(mode), to_string(device),
-               tolerance);
+    print_out("relative error of every tensor, {} on {}, at most {:g} allowed\n", to_string(mode), to_string(device),
+              tolerance);
   bool all = true;
   for (const std::string& path : options.files) {
     const TensorFile file = read_safetensors(path);

@@ -5,6 +5,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/commands/gallery.h"
+#include "experiments/output/print.h"
 #include "experiments/report/picture_folder.h"
 #include "experiments/report/structure_report.h"
 #include "experiments/report/terminal.h"
@@ -52,11 +53,12 @@ void print_json(const ShowOptions& options, size_t head, const Head& h) {
 }
 
 void print_text(size_t head, const Head& h, bool pictures) {
-  fmt::print("\nhead {}: largest entry {:.4g}, |fast - explicit| {:.1e} of |explicit|\n{}", head, h.report.largest,
-             h.error, to_text(h.report));
+  print_out("\nhead {}: largest entry {:.4g}, |fast - explicit| {:.1e} of |explicit|\n", head, h.report.largest,
+            h.error);
+  print_visible(to_text(h.report));
   if (pictures)
-    fmt::print("\n{}", draw({{"M", h.matrix}, {"ranks", h.ranks}, {"|fast - explicit|, 20 decades", h.errors}},
-                            terminal_colour(), terminal_width()));
+    print_raw("\n" + draw({{"M", h.matrix}, {"ranks", h.ranks}, {"|fast - explicit|, 20 decades", h.errors}},
+                          terminal_colour(), terminal_width()));
 }
 
 /// "q [4, 2]", and the numbers below. Axes of size 1 are left out, and what is rounding beside the largest is 0.
@@ -69,7 +71,8 @@ void print_values(const std::string& name, const Tensor& x) {
   for (const double value : values) largest = std::max(largest, std::fabs(value));
   for (double& value : values)
     if (std::fabs(value) < 1e-15 * largest) value = 0;
-  fmt::print("\n{} {}\n{}\n", name, to_string(shape), print(from_vector(values, shape)));
+  print_out("\n{} {}\n", name, to_string(shape));
+  print_visible(print(from_vector(values, shape)) + "\n");
 }
 
 void write(const PictureFolder& folder, const std::vector<Head>& heads) {
@@ -102,8 +105,8 @@ int run_show(const ShowOptions& options) {
                                       .seed = static_cast<uint64_t>(options.global.seed.value_or(0))};
   const mixers::Specimen specimen = mixers::sample_matrix(row, asked);
   if (!options.global.json)
-    fmt::print("{} ({}), L = {}, N = {}, seed {}; fast form in {} on {}\n", row.name, row.stands_for, asked.L,
-               asked.state, asked.seed, to_string(asked.mode), to_string(asked.device));
+    print_out("{} ({}), L = {}, N = {}, seed {}; fast form in {} on {}\n", row.name, row.stands_for, asked.L,
+              asked.state, asked.seed, to_string(asked.mode), to_string(asked.device));
   std::vector<Head> heads;
   if (options.values && !options.global.json)
     for (const auto& [name, value] : specimen.made_of) print_values(name, value);
@@ -118,7 +121,7 @@ int run_show(const ShowOptions& options) {
   }
   if (!folder) return 0;
   write(*folder, heads);
-  if (!options.global.json) fmt::print("\npictures in {}\n", folder->path().string());
+  if (!options.global.json) print_out("\npictures in {}\n", folder->path().string());
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "experiments/commands/commands.h"
+#include "experiments/output/print.h"
 #include "experiments/output/provenance.h"
 #include "experiments/report/html.h"
 #include "experiments/report/matrix_svg.h"
@@ -60,8 +61,8 @@ void print_summary(const Config& config, const MatrixGrid& grid) {
   for_each_matrix(grid, [&](size_t, int64_t, const Tensor& M, const Tensor& fast) {
     error = std::max(error, relative_error(fast, M));
   });
-  fmt::print("{} ({}), {} tokens:{}\n|fast - explicit| at most {:.1e} of |explicit|\n", grid.name,
-             config.model.mixer.name, grid.tokens.size(), tokens, error);
+  print_out("{} ({}), {} tokens:{}\n|fast - explicit| at most {:.1e} of |explicit|\n", grid.name,
+            config.model.mixer.name, grid.tokens.size(), tokens, error);
 }
 
 void print_pictures(const MatrixGrid& grid) {
@@ -69,7 +70,7 @@ void print_pictures(const MatrixGrid& grid) {
   for_each_matrix(grid, [&](size_t layer, int64_t head, const Tensor& M, const Tensor&) {
     panels.push_back({fmt::format("layer {} head {}", layer, head), HeatMap(M, MapKind::kSigned)});
   });
-  fmt::print("\n{}", draw(panels, terminal_colour(), terminal_width()));
+  print_raw("\n" + draw(panels, terminal_colour(), terminal_width()));
 }
 
 std::vector<std::vector<HeatMap>> heat_maps(const MatrixGrid& grid) {
@@ -93,17 +94,15 @@ std::string png_of(const ShowOptions&, const MatrixGrid& grid) { return png_of_r
 
 std::string svg_of(const ShowOptions&, const MatrixGrid& grid) { return to_svg(grid); }
 
-std::string npz_of(const fs::path& scratch, const MatrixGrid& grid) {
+std::string npz_of(const ShowOptions&, const MatrixGrid& grid) {
   NpzContent content;
   for (size_t layer = 0; layer < grid.layers.size(); ++layer) {
     content.arrays.emplace_back(text("layer_", layer), grid.layers[layer]);
     content.arrays.emplace_back(text("layer_", layer, "_fast"), grid.fast[layer]);
   }
   content.words.emplace_back("tokens", grid.tokens);
-  return encode_npz(content, scratch);
+  return encode_npz(content);
 }
-
-std::string npz_at_out(const ShowOptions& options, const MatrixGrid& grid) { return npz_of(options.out, grid); }
 
 /// A kind of file that --out may name, and what makes its bytes.
 using Encode = std::string (*)(const ShowOptions&, const MatrixGrid&);
@@ -111,7 +110,7 @@ struct Export {
   const char* extension;
   Encode encode;
 };
-constexpr Export kExports[] = {{".html", html_of}, {".png", png_of}, {".svg", svg_of}, {".npz", npz_at_out}};
+constexpr Export kExports[] = {{".html", html_of}, {".png", png_of}, {".svg", svg_of}, {".npz", npz_of}};
 
 /// Where the matrices go. Opened before the model is read: what cannot be written is known at once.
 class Targets {
@@ -146,8 +145,7 @@ class Targets {
       folder_->write(text("layer_", layer), rows[layer]);
       write_npy(folder_->path() / text("layer_", layer, ".npy"), grid.layers[layer]);
     }
-    const fs::path both = folder_->path() / "matrices.npz";
-    write_file_atomically(both, npz_of(both, grid));
+    write_file_atomically(folder_->path() / "matrices.npz", npz_of(options_, grid));
   }
 
  private:
@@ -189,7 +187,7 @@ int run_show_run(const ShowOptions& options) {
   }
   targets.write(grid);
   if (!options.global.json)
-    for (const std::string& name : targets.names()) fmt::print("pictures in {}\n", name);
+    for (const std::string& name : targets.names()) print_out("pictures in {}\n", name);
   return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/config/config.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "tensor/file.h"
 
 namespace matmix::experiments {
@@ -35,22 +36,22 @@ std::vector<std::string> texts_of(const std::vector<std::string>& sources) {
   return texts;
 }
 
-/// The lines of a file, or of stdin if its name is empty, without their newlines.
+/// The lines of a file, or of stdin if its name is empty or "-".
 class Lines {
  public:
-  explicit Lines(const std::string& file) : bytes_(read_file(file.empty() ? "/dev/stdin" : file)) {}
+  explicit Lines(const std::string& file)
+      : bytes_(is_stdin(file) ? data::checked_utf8(read_stdin(), "tokenizer", "standard input")
+                              : data::read_utf8(file, "tokenizer")) {}
 
   template <class Sink>
   void for_each(Sink&& sink) const {
-    for (std::string_view rest = bytes_; !rest.empty();) {
-      const std::string_view line = rest.substr(0, rest.find('\n'));
-      sink(line);
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    }
+    for (const std::string_view line : data::lines_of(bytes_)) sink(line);
   }
   size_t bytes() const { return bytes_.size(); }
 
  private:
+  static bool is_stdin(const std::string& file) { return file.empty() || file == "-"; }
+
   std::string bytes_;
 };
 
@@ -62,8 +63,8 @@ class Output {
     if (waiting_.size() >= kEnough) flush();
   }
   void flush() {
-    const size_t written = std::fwrite(waiting_.data(), 1, waiting_.size(), stdout);
-    require(written == waiting_.size() && std::fflush(stdout) == 0, "stdout", "cannot be written");
+    print_visible(waiting_);
+    require(!stdout_failed(), "stdout", "cannot be written");
     waiting_.clear();
   }
 
@@ -117,9 +118,9 @@ void summarize(const data::WordPiece& tokenizer, const Lines& lines, bool json) 
         .put("bytes_per_second", bytes / seconds)
         .print();
   else
-    fmt::print("{} bytes, {} tokens ({:.2f} bytes a token), {} of them unknown; {:.1f} MB/s on one core\n",
-               lines.bytes(), tokens, bytes / static_cast<double>(std::max<int64_t>(tokens, 1)), unknown,
-               bytes / seconds / 1e6);
+    print_out("{} bytes, {} tokens ({:.2f} bytes a token), {} of them unknown; {:.1f} MB/s on one core\n",
+              lines.bytes(), tokens, bytes / static_cast<double>(std::max<int64_t>(tokens, 1)), unknown,
+              bytes / seconds / 1e6);
 }
 
 int32_t token_of(const data::WordPiece& tokenizer, std::string_view word, bool pieces) {
@@ -163,7 +164,7 @@ int run_tokenizer_train(const TokenizerTrainOptions& options) {
         .put("seconds", seconds)
         .print();
   else
-    fmt::print("{}: {} pieces from {} texts in {:.1f} s\n", options.out, pieces.size(), texts.size(), seconds);
+    print_out("{}: {} pieces from {} texts in {:.1f} s\n", options.out, pieces.size(), texts.size(), seconds);
   return 0;
 }
 

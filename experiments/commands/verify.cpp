@@ -3,6 +3,7 @@
 
 #include "experiments/commands/commands.h"
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/output/provenance.h"
 #include "experiments/report/law_page.h"
 #include "tensor/file.h"
@@ -53,7 +54,7 @@ std::string cell(const LawResult* r) {
 
 /// A line a law: for each dtype the worst over sources and devices, then the worst case of all.
 void print_table(const mixers::MixerRow& row, const std::vector<LawResult>& results) {
-  fmt::print("\n{}\n  {:<17}{:<15}{:<15}{:<15}{}\n", row.name, "law", "F64", "F32", "BF16", "worst case");
+  print_out("\n{}\n  {:<17}{:<15}{:<15}{:<15}{}\n", row.name, "law", "F64", "F32", "BF16", "worst case");
   std::vector<std::string> laws;
   for (const LawResult& r : results)
     if (std::ranges::find(laws, r.law) == laws.end()) laws.push_back(r.law);
@@ -66,13 +67,13 @@ void print_table(const mixers::MixerRow& row, const std::vector<LawResult>& resu
     };
     const auto of_dtype = [&](DType dtype) { return cell(worst([&](const auto& r) { return r.dtype == dtype; })); };
     const LawResult* shown = worst([](const auto&) { return true; });
-    fmt::print("  {:<17}{:<15}{:<15}{:<15}{}\n", law, of_dtype(DType::F64), of_dtype(DType::F32), of_dtype(DType::BF16),
-               shown->tolerance > 0 ? shown->where : "-");
+    print_out("  {:<17}{:<15}{:<15}{:<15}{}\n", law, of_dtype(DType::F64), of_dtype(DType::F32), of_dtype(DType::BF16),
+              shown->tolerance > 0 ? shown->where : "-");
   }
   for (const LawResult& r : results)
     if (!r.pass)
-      fmt::print("  FAILED {}, {}, {}, {}: {}\n", r.law, to_string(r.source), to_string(r.dtype), to_string(r.device),
-                 r.where);
+      print_out("  FAILED {}, {}, {}, {}: {}\n", r.law, to_string(r.source), to_string(r.dtype), to_string(r.device),
+                r.where);
 }
 
 }  // namespace
@@ -100,8 +101,8 @@ int run_verify(const VerifyOptions& options) {
   }
   const auto failed = std::ranges::count(all, false, &LawResult::pass);
   if (!options.global.json)
-    fmt::print("\n{} laws measured, {} failed{}\n", all.size(), failed,
-               options.exhaustive ? "" : " (--exhaustive tries every length)");
+    print_out("\n{} laws measured, {} failed{}\n", all.size(), failed,
+              options.exhaustive ? "" : " (--exhaustive tries every length)");
   return failed == 0 ? 0 : 1;
 }
 

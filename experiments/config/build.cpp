@@ -8,8 +8,10 @@
 #include "data/text.h"
 #include "data/wordnet.h"
 #include "data/wordpiece.h"
+#include "experiments/config/input.h"
 #include "mixers/implicit_filter.h"
 #include "mixers/registry.h"
+#include "tensor/file.h"
 
 namespace matmix::experiments {
 namespace {
@@ -64,9 +66,9 @@ mixers::BlockOptions block_options(const ModelConfig& model, int64_t max_len) {
 std::unique_ptr<data::Tokenizer> make_tokenizer(const DataConfig& c) {
   if (c.kind == "recall") return nullptr;
   if (c.tokenizer == "bytes") return std::make_unique<data::ByteTokenizer>();
-  require(std::filesystem::is_regular_file(c.tokenizer), "config",
+  require(std::filesystem::is_regular_file(c.tokenizer) || reads_once(c.tokenizer), "config",
           "data.tokenizer must be bytes or the path of a vocabulary, got '", c.tokenizer, "'");
-  return std::make_unique<data::WordPiece>(data::read_wordpiece(c.tokenizer));
+  return std::make_unique<data::WordPiece>(data::parse_wordpiece(read_input(c.tokenizer), c.tokenizer));
 }
 
 std::string vocabulary_digest(const DataConfig& c) {
@@ -94,7 +96,8 @@ std::unique_ptr<data::Dataset> make_dataset(const DataConfig& c) {
   if (c.kind == "glosses")
     return masked_text(c, data::gloss_corpus(data::read_wordnet(c.path), *tokenizer, options), tokenizer->vocabulary());
   require(c.kind == "text", "config", "data.kind must be one of glosses, text, recall, got '", c.kind, "'");
-  return masked_text(c, data::text_corpus(data::read_text(c.path), *tokenizer, options), tokenizer->vocabulary());
+  return masked_text(c, data::text_corpus(data::parse_text(read_input(c.path), c.path), *tokenizer, options),
+                     tokenizer->vocabulary());
 }
 
 nn::MixerFactory make_mixer_factory(const ModelConfig& config, int64_t max_len) {

@@ -1,288 +1,271 @@
 #include "experiments/config/config.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "tensor/nearest.h"
-#include "tensor/safetensors.h"
+#include "data/masked_text.h"
+#include "data/unicode.h"
+#include "experiments/config/config_json.h"
+#include "experiments/config/json_fields.h"
+#include "mixers/registry.h"
+#include "ops/elementwise/activation.h"
+#include "tensor/math_mode.h"
 
 namespace matmix::experiments {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-/// What a whole number may be, ends included. The upper ends are beyond what any one machine trains, and products of
-/// sizes below them do not overflow.
-struct Bounds {
-  int64_t least, most;
-};
-
 /// Tokens of a step: what batches are made of before a tensor is asked for.
 constexpr int64_t kMostStepTokens = int64_t{1} << 26;
 
-/// Reads the fields of one JSON object into a struct and refuses what it does not know.
-class Reader {
- public:
-  Reader(const Json& object, std::string where, std::string path)
-      : object_(object), where_(std::move(where)), path_(std::move(path)) {
-    require(object.is_object(), where_, path_.empty() ? "the config" : path_, " must be an object, got ",
-            object.type_name());
-  }
+// The upper ends are beyond what any one machine trains, and products of sizes below them do not overflow. Numbers that
+// end up as F32 are none that F32 takes for 0 or infinite.
+constexpr Whole kCount{1, 1'000'000'000}, kSize{1, 1 << 20}, kWidth{1, 1 << 16}, kSeed{0, INT64_MAX};
+constexpr Real kFraction{0, 1}, kOpenFraction{.least = 0, .most = 1, .open_below = true, .open_above = true},
+    kBelowOne{.least = 0, .most = 1, .open_above = true};
 
-  template <class T>
-  void operator()(const char* key, T& field) {
-    static_assert(!std::is_same_v<T, int64_t>, "a whole number needs bounds");
-    find(key, field);
-  }
-  void operator()(const char* key, int64_t& field, Bounds bounds) {
-    if (find(key, field))
-      require(field >= bounds.least && field <= bounds.most, where_, join(key), " must be in [", bounds.least, ", ",
-              bounds.most, "], got ", field);
-  }
-
-  void finish() const {
-    for (const auto& [key, value] : object_.items()) {
-      if (std::ranges::find(known_, key) != known_.end()) continue;
-      fail(where_, "unknown key ", join(key), "; the nearest known ones are ", nearest_names(key, known_));
-    }
-  }
-
- private:
-  template <class T>
-  bool find(const char* key, T& field) {
-    known_.push_back(key);
-    const auto found = object_.find(key);
-    if (found != object_.end()) read(*found, join(key), field);
-    return found != object_.end();
-  }
-  std::string join(std::string_view key) const { return path_.empty() ? std::string(key) : text(path_, ".", key); }
-  void expect(bool ok, const Json& value, const std::string& path, const char* what) const {
-    if (!ok)
-      fail(where_, path, " must be ", what, ", got ", value.dump(-1, ' ', false, Json::error_handler_t::replace));
-  }
-  void read(const Json& value, const std::string& path, std::string& field) const {
-    expect(value.is_string(), value, path, "a string");
-    field = value.get<std::string>();
-  }
-  void read(const Json& value, const std::string& path, bool& field) const {
-    expect(value.is_boolean(), value, path, "true or false");
-    field = value.get<bool>();
-  }
-  void read(const Json& value, const std::string& path, double& field) const {
-    expect(value.is_number(), value, path, "a number");
-    field = value.get<double>();
-  }
-  void read(const Json& value, const std::string& path, int64_t& field) const {
-    expect(value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX), value,
-           path, "a whole number");
-    field = value.get<int64_t>();
-  }
-  template <class Section>
-  void read(const Json& value, const std::string& path, Section& section) const {
-    Reader inner(value, where_, path);
-    fields(inner, section);
-    inner.finish();
-  }
-
-  const Json& object_;
-  std::string where_, path_;
-  std::vector<std::string> known_;
-};
-
-/// Writes the same fields.
-class Writer {
- public:
-  template <class T>
-  void operator()(const char* key, T& field) {
-    if constexpr (requires(Writer & w) { fields(w, field); }) {
-      Writer inner;
-      fields(inner, field);
-      object[key] = inner.object;
-    } else {
-      object[key] = field;
-    }
-  }
-  void operator()(const char* key, int64_t& field, Bounds) { object[key] = field; }
-
-  Json object = Json::object();
-};
-
-// Each section lists its fields once, for reading and writing.
-
-template <class Io>
-void fields(Io& io, DataConfig& c) {
-  io("kind", c.kind);
-  io("path", c.path);
-  io("tokenizer", c.tokenizer);
-  io("layout", c.layout);
-  io("max_len", c.max_len, {1, 1 << 20});
-  io("mask_rate", c.mask_rate);
-  io("whole_word", c.whole_word);
-  io("heldout", c.heldout);
-  io("pairs", c.pairs, {1, 1 << 20});
-  io("queries", c.queries, {1, 1 << 20});
-  io("keys", c.keys, {1, 1 << 20});
-  io("values", c.values, {1, 1 << 20});
-  io("heldout_rows", c.heldout_rows, {1, 1 << 20});
-  io("seed", c.seed, {0, INT64_MAX});
+template <class E>
+Text one_of(std::initializer_list<E> values) {
+  Text kind;
+  for (const E value : values) kind.choices.emplace_back(to_string(value));
+  return kind;
 }
 
-template <class Io>
-void fields(Io& io, MixerConfig& c) {
-  io("name", c.name);
-  io("source", c.source);
-  io("state", c.state, {1, 1 << 16});
-  io("groups", c.groups, {1, 1 << 16});
-  io("qk_dim", c.qk_dim, {1, 1 << 16});
-  io("Q", c.Q, {1, 1 << 16});
-  io("expand", c.expand, {1, 64});
-  io("headdim", c.headdim, {1, 1 << 16});
-  io("conv_width", c.conv_width, {0, 1024});
-  io("conv_causal", c.conv_causal);
-  io("conv_bias", c.conv_bias);
-  io("conv_act", c.conv_act);
-  io("gate", c.gate);
-  io("norm", c.norm);
-  io("norm_eps", c.norm_eps);
-  io("residual_v", c.residual_v);
-  io("multiply_copies", c.multiply_copies);
-  io("bias", c.bias);
+Text mixer_names() {
+  Text kind;
+  for (const mixers::MixerRow& row : mixers::registry()) kind.choices.push_back(row.name);
+  return kind;
 }
 
-template <class Io>
-void fields(Io& io, ModelConfig& c) {
-  io("d_model", c.d_model, {1, 1 << 16});
-  io("layers", c.layers, {0, 1024});
-  io("mlp_width", c.mlp_width, {0, 1 << 20});
-  io("mlp_act", c.mlp_act);
-  io("mlp_gated", c.mlp_gated);
-  io("max_positions", c.max_positions, {0, 1 << 20});
-  io("dropout", c.dropout);
-  io("norm", c.norm);
-  io("mixer", c.mixer);
-}
-
-template <class Io>
-void fields(Io& io, TrainConfig& c) {
-  io("batch", c.batch, {1, 1 << 20});
-  io("steps", c.steps, {1, 1'000'000'000});
-  io("lr", c.lr);
-  io("warmup", c.warmup, {0, 1'000'000'000});
-  io("final_fraction", c.final_fraction);
-  io("weight_decay", c.weight_decay);
-  io("beta1", c.beta1);
-  io("beta2", c.beta2);
-  io("eps", c.eps);
-  io("max_grad_norm", c.max_grad_norm);
-  io("log_every", c.log_every, {1, 1'000'000'000});
-  io("evaluate_every", c.evaluate_every, {1, 1'000'000'000});
-  io("checkpoint_every", c.checkpoint_every, {1, 1'000'000'000});
-  io("evaluate_rows", c.evaluate_rows, {1, 1'000'000'000});
-  io("graph", c.graph);
-  io("dtype", c.dtype);
-  io("device", c.device);
-  io("seed", c.seed, {0, INT64_MAX});
-}
-
-template <class Io>
-void fields(Io& io, Config& c) {
-  io("name", c.name);
-  io("data", c.data);
-  io("model", c.model);
-  io("train", c.train);
-}
-
-Json parse(const std::string& text, const std::string& where) {
-  constexpr int kMaxDepth = 32;  // far deeper ones would end the stack of whoever walks them
-  const auto shallow = [&](int depth, Json::parse_event_t, const Json&) {
-    require(depth <= kMaxDepth, where, "must not be nested deeper than ", kMaxDepth, " levels");
-    return true;
-  };
-  require(text.find('\0') == std::string::npos, where, "must not hold a zero byte");  // the end to the JSON parser
-  try {
-    return Json::parse(text, shallow);
-  } catch (const Json::parse_error& error) {
-    const size_t at = std::min(error.byte, text.size());
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-    fail(where, "line ", line,
-         " is not JSON: ", std::string_view(error.what()).substr(std::string_view(error.what()).rfind(": ") + 2));
-  } catch (const Json::out_of_range&) {
-    fail(where, "must not hold numbers beyond the range of a double");
+/// Of folders below one another, none of which leads back up.
+bool is_name(const std::string& x) {
+  constexpr size_t kMostBytes = 200;  // of a folder's name, with room for what is put on it
+  if (x.size() > kMostBytes) return false;
+  for (std::string_view rest = x; !rest.empty();) {
+    const data::Character c = data::first_character(rest);
+    if (c.code != ' ' && (data::is_white(c.code) || data::is_dropped(c.code))) return false;
+    rest.remove_prefix(static_cast<size_t>(c.bytes));
   }
-}
-
-/// The objects of `over` go into those of `under`; everything else replaces.
-void merge(Json& under, const Json& over) {
-  for (const auto& [key, value] : over.items()) {
-    if (value.is_object() && under.contains(key) && under[key].is_object())
-      merge(under[key], value);
-    else
-      under[key] = value;
+  for (size_t from = 0; from <= x.size();) {
+    const size_t to = std::min(x.find('/', from), x.size());
+    const std::string_view folder = std::string_view(x).substr(from, to - from);
+    if (folder.empty() || folder == "." || folder == "..") return false;
+    from = to + 1;
   }
+  return true;
 }
 
-Json read_with_bases(const std::filesystem::path& path, std::vector<std::filesystem::path>& open) {
-  const std::filesystem::path absolute = std::filesystem::weakly_canonical(path);
-  require(std::ranges::find(open, absolute) == open.end(), path.string(), "is its own base");
-  open.push_back(absolute);
-  Json config = parse(read_file(path), path.string());
-  require(config.is_object(), path.string(), "the config must be an object, got ", config.type_name());
-  if (!config.contains("base")) return config;
-  require(config["base"].is_string(), path.string(), "base must be a string, got ", config["base"].dump());
-  Json under = read_with_bases(path.parent_path() / config["base"].get<std::string>(), open);
-  config.erase("base");
-  merge(under, config);
-  return under;
+bool is_some_path(const std::string& x) { return !x.empty() && x.find('\0') == std::string::npos && data::is_utf8(x); }
+
+/// Whether it is there is asked when it is used: a config can be read on any machine.
+bool is_device(const std::string& x) {
+  constexpr std::string_view kHead = "cuda:";
+  if (x == "cpu" || x == "cuda") return true;
+  const std::string_view digits = std::string_view(x).substr(std::min(x.size(), kHead.size()));
+  return x.starts_with(kHead) && !digits.empty() && digits.size() <= 4 &&
+         digits.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-void apply(Json& config, const std::string& assignment) {
-  const size_t equals = assignment.find('=');
-  require(equals != std::string::npos && equals > 0, "--set", "must be path=value, got '", assignment, "'");
-  Json* at = &config;
-  std::string path = assignment.substr(0, equals);
-  for (size_t dot; (dot = path.find('.')) != std::string::npos; path = path.substr(dot + 1)) {
-    at = &(*at)[path.substr(0, dot)];
-    require(at->is_null() || at->is_object(), "--set", "'", assignment, "' goes through a value that is no object");
-  }
-  const std::string value = assignment.substr(equals + 1);
-  (*at)[path] = Json::accept(value) ? parse(value, "--set") : Json(value);
+const Text kName{.fits = is_name,
+                 .must_be = "the name of a folder below another, of at most 200 bytes without control characters"};
+const Text kPath{.fits = is_some_path, .must_be = "the path of a file or folder", .is_path = true};
+const Text kTokenizer{
+    .fits = is_some_path, .must_be = "bytes or the path of a vocabulary", .is_path = true, .unless = "bytes"};
+const Text kDevice{.fits = is_device, .must_be = "cpu, cuda or cuda:N"};
+
+}  // namespace
+
+void DataConfig::fields(Fields& f) {
+  using data::Layout;
+  f("kind", kind, Text{.choices = {"glosses", "text", "recall"}});
+  f("path", path, kPath, "WordNet's folder, or a plain text file");
+  f("tokenizer", tokenizer, kTokenizer, "bytes, or the path of a vocab.txt");
+  f("layout", layout, one_of({Layout::kPadded, Layout::kPacked, Layout::kFull}));
+  f("max_len", max_len, kSize, "tokens a row");
+  f("mask_rate", mask_rate, kOpenFraction);
+  f("whole_word", whole_word);
+  f("heldout", heldout, kOpenFraction, "share of texts held out");
+  f("pairs", pairs, kSize, "recall");
+  f("queries", queries, kSize, "recall");
+  f("keys", keys, kSize, "recall");
+  f("values", values, kSize, "recall");
+  f("heldout_rows", heldout_rows, kSize, "recall: rows made to judge by");
+  f("seed", seed, kSeed);
 }
 
+void MixerConfig::fields(Fields& f) {
+  using A = Activation;
+  f("name", name, mixer_names());
+  f("source", source, Text{.choices = {"projected", "table", "generated"}});
+  f("state", state, kWidth);
+  f("groups", groups, kWidth, "must divide the heads");
+  f("qk_dim", qk_dim, kWidth);
+  f("Q", Q, kWidth);
+  f("expand", expand, Whole{1, 64});
+  f("headdim", headdim, kWidth, "must divide expand * d_model");
+  f("conv_width", conv_width, Whole{0, 1024}, "0: no convolution; odd unless conv_causal");
+  f("conv_causal", conv_causal);
+  f("conv_bias", conv_bias);
+  f("conv_act", conv_act, one_of({A::kNone, A::kRelu, A::kSilu, A::kGelu, A::kTanh}));
+  f("gate", gate, Text{.choices = {"none", "after_norm", "before_norm"}});
+  f("norm", norm);
+  f("norm_eps", norm_eps, kFraction);
+  f("residual_v", residual_v);
+  f("multiply_copies", multiply_copies, "of a mixer with two copies of the heads");
+  f("bias", bias, "of the in- and out-projection");
+}
+
+void ModelConfig::fields(Fields& f) {
+  using A = Activation;
+  f("d_model", d_model, kWidth);
+  f("layers", layers, Whole{0, 1024});
+  f("mlp_width", mlp_width, Whole{0, 1 << 20}, "of an MLP after each mixer; 0: none");
+  f("mlp_act", mlp_act, one_of({A::kNone, A::kRelu, A::kSilu, A::kGelu, A::kTanh}));
+  f("mlp_gated", mlp_gated);
+  f("max_positions", max_positions, Whole{0, 1 << 20},
+    "longest sequence with learned positions, at least a row; 0: none");
+  f("dropout", dropout, kBelowOne);
+  f("norm", norm, Text{.choices = {"layer", "rms"}});
+  f("mixer", mixer);
+}
+
+void TrainConfig::fields(Fields& f) {
+  using M = MathMode;
+  f("batch", batch, kSize, "rows a step");
+  f("steps", steps, kCount);
+  f("lr", lr, Real{1e-30, 1e100});
+  f("warmup", warmup, Whole{0, kCount.most});
+  f("final_fraction", final_fraction, kFraction, "of lr, at the last step");
+  f("weight_decay", weight_decay, Real{0, 1e4});
+  f("beta1", beta1, kBelowOne);
+  f("beta2", beta2, kBelowOne);
+  f("eps", eps, Real{1e-30, 1});
+  f("max_grad_norm", max_grad_norm, Real{0, 1e30}, "0: no clipping");
+  f("log_every", log_every, kCount);
+  f("evaluate_every", evaluate_every, kCount);
+  f("checkpoint_every", checkpoint_every, kCount);
+  f("evaluate_rows", evaluate_rows, kCount, "held-out rows judged at evaluate_every; all of them at the end");
+  f("graph", graph, "on CUDA, with full rows: capture the step and replay it");
+  f("dtype", dtype, one_of({M::kF64, M::kF32, M::kTF32, M::kBF16}));
+  f("device", device, kDevice);
+  f("seed", seed, kSeed);
+}
+
+void Config::fields(Fields& f) {
+  f("name", name, kName);
+  f("data", data);
+  f("model", model);
+  f("train", train);
+}
+
+namespace {
+
+/// What two keys must be beside each other.
 void check(const Config& c, const std::string& where) {
   const int64_t row = c.data.kind == "recall" ? 2 * (c.data.pairs + c.data.queries) : c.data.max_len;
+  const MixerConfig& mixer = c.model.mixer;
   require(c.train.batch <= kMostStepTokens / row, where, "train.batch must be at most ", kMostStepTokens / row,
           " for rows of ", row, " tokens, got ", c.train.batch);
-  require(c.train.lr > 0, where, "train.lr must be positive, got ", c.train.lr);
-  require(c.data.mask_rate > 0 && c.data.mask_rate < 1, where, "data.mask_rate must be in (0, 1), got ",
-          c.data.mask_rate);
-  require(c.model.dropout >= 0 && c.model.dropout < 1, where, "model.dropout must be in [0, 1), got ", c.model.dropout);
+  require(c.model.max_positions == 0 || c.model.max_positions >= row, where,
+          "model.max_positions must be 0 or at least ", row, ", the tokens of a row, got ", c.model.max_positions);
+  const int64_t inner = mixer.expand * c.model.d_model;
+  require(inner % mixer.headdim == 0, where,
+          "model.mixer.headdim must divide model.mixer.expand * model.d_model = ", inner, ", got ", mixer.headdim);
+  require(mixer.conv_causal || mixer.conv_width == 0 || mixer.conv_width % 2 == 1, where,
+          "model.mixer.conv_width must be odd unless model.mixer.conv_causal is true, got ", mixer.conv_width);
 }
+
+/// Remembers what the walk says of each key.
+class KeyList final : public Fields {
+ public:
+  void operator()(const char* key, bool& x, const char* note) override { add(key, x, note, ""); }
+  void operator()(const char* key, int64_t& x, const Whole& within, const char* note) override {
+    add(key, x, note, text(within.least, " to ", within.most));
+  }
+  void operator()(const char* key, double& x, const Real& within, const char* note) override {
+    add(key, x, note, to_string(within));
+  }
+  void operator()(const char* key, std::string& x, const Text& kind, const char* note) override {
+    add(key, x, note, listed(kind.choices));
+    text_keys.push_back({keys.back().name, kind.is_path, kind.unless});
+  }
+
+  std::vector<ConfigKey> keys;
+  std::vector<TextKey> text_keys;
+
+ private:
+  bool open(const char* key) override {
+    outer_.push_back(prefix_);
+    prefix_ += std::string(key) + ".";
+    return true;
+  }
+  void close() override {
+    prefix_ = outer_.back();
+    outer_.pop_back();
+  }
+  void add(const char* key, const Json& fallback, std::string note, const std::string& within) {
+    if (!within.empty()) note += (note.empty() ? "" : "; ") + within;
+    keys.push_back({prefix_ + key, fallback.dump(), std::move(note)});
+  }
+
+  std::string prefix_;
+  std::vector<std::string> outer_;
+};
+
+KeyList key_list() {
+  KeyList list;
+  Config().fields(list);
+  return list;
+}
+
+ConfigJson reader_of_files() { return ConfigJson(key_list().text_keys); }
 
 Config from_json(const Json& object, const std::string& where) {
   Config config;
-  Reader reader(object, where, "");
-  fields(reader, config);
+  JsonReader reader(object, where);
+  config.fields(reader);
   reader.finish();
   check(config, where);
   return config;
 }
 
+/// The value of "a.b" as JSON; what was not written is a path.
+std::string value_at(const Json& object, const std::string& path) {
+  const size_t dot = path.find('.');
+  const auto found = object.find(path.substr(0, dot));
+  if (found == object.end()) return "a path";
+  return dot == std::string::npos ? found->dump() : value_at(*found, path.substr(dot + 1));
+}
+
+Json json_of(Config config, bool with_paths) {
+  JsonWriter writer(with_paths);
+  config.fields(writer);
+  return writer.object;
+}
+
 }  // namespace
 
 Config read_config(const std::filesystem::path& path, const std::vector<std::string>& set) {
-  std::vector<std::filesystem::path> open;
-  Json object = read_with_bases(path, open);
-  for (const std::string& assignment : set) apply(object, assignment);
+  const ConfigJson files = reader_of_files();
+  Json object = files.read(path);
+  for (const std::string& assignment : set) files.assign(object, assignment);
   return from_json(object, path.string());
 }
 
-Config parse_config(const std::string& text, const std::string& where) { return from_json(parse(text, where), where); }
-
-std::string to_json(const Config& config) {
-  Writer writer;
-  Config copy = config;
-  fields(writer, copy);
-  return writer.object.dump(2) + "\n";
+Config parse_config(const std::string& text, const std::string& where) {
+  return from_json(reader_of_files().parse(text, where), where);
 }
+
+std::string to_json(const Config& config) { return json_of(config, true).dump(2) + "\n"; }
+
+std::vector<ConfigDifference> differences(const Config& a, const Config& b) {
+  const Json left = json_of(a, false), right = json_of(b, false);
+  std::vector<ConfigDifference> apart;
+  for (const ConfigKey& key : config_keys()) {
+    const std::string x = value_at(left, key.name), y = value_at(right, key.name);
+    if (x != y) apart.push_back({key.name, x, y});
+  }
+  return apart;
+}
+
+std::vector<ConfigKey> config_keys() { return key_list().keys; }
 
 }  // namespace matmix::experiments

@@ -6,6 +6,10 @@
 
 namespace matmix::experiments {
 
+class Fields;
+
+// What each key may be is said beside it in config.cpp.
+
 struct DataConfig {
   std::string kind = "glosses";             ///< glosses, text, recall
   std::string path = "/usr/share/wordnet";  ///< WordNet's folder, or a plain text file
@@ -18,6 +22,8 @@ struct DataConfig {
   int64_t pairs = 4, queries = 4, keys = 64, values = 64;  ///< recall
   int64_t heldout_rows = 512;                              ///< recall: rows made to judge by
   int64_t seed = 0;
+
+  void fields(Fields& f);
 };
 
 struct MixerConfig {
@@ -35,6 +41,8 @@ struct MixerConfig {
   bool residual_v = false;
   bool multiply_copies = false;  ///< of a mixer with two copies of the heads
   bool bias = false;             ///< of the in- and out-projection
+
+  void fields(Fields& f);
 };
 
 struct ModelConfig {
@@ -46,6 +54,8 @@ struct ModelConfig {
   double dropout = 0;
   std::string norm = "layer";  ///< layer, rms
   MixerConfig mixer;
+
+  void fields(Fields& f);
 };
 
 struct TrainConfig {
@@ -54,13 +64,15 @@ struct TrainConfig {
   double lr = 2e-3;
   int64_t warmup = 100;
   double final_fraction = 0;
-  double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, max_grad_norm = 1;
+  double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, max_grad_norm = 1;  ///< 0: no clipping
   int64_t log_every = 50, evaluate_every = 500, checkpoint_every = 500;
   int64_t evaluate_rows = 512;  ///< held-out rows judged at evaluate_every; all of them at the end
   bool graph = true;            ///< on CUDA, with full rows: capture the step and replay it
   std::string dtype = "f32";    ///< f64, f32, tf32, bf16
   std::string device = "cpu";
   int64_t seed = 0;
+
+  void fields(Fields& f);
 };
 
 /// One run, complete: every value that can change a result.
@@ -69,16 +81,35 @@ struct Config {
   DataConfig data;
   ModelConfig model;
   TrainConfig train;
+
+  void fields(Fields& f);
 };
 
-/// Reads a JSON object. "base": "other.json" (relative to this file) is read first and overridden, as deep as it goes.
-/// `set` are "model.mixer.state=32" overrides: the value is JSON, or else a string. Missing keys keep their defaults.
-/// Error, one sentence with file and JSON path: unknown key (with the nearest known one), wrong type, bad JSON, a
-/// circle of bases, a value out of range.
+/// Reads a JSON object. "base": "other.json" (relative to this file) is read first and overridden, as deep as it goes;
+/// "made_by", which a run's own config.json has, is passed over. `set` are "model.mixer.state=32" overrides: the value
+/// is JSON, an object goes into what is there as one of a file does, and a key for a text takes the value as it stands
+/// (or as JSON, if it is in quotes). Missing keys keep their defaults.
+/// Relative data.path and data.tokenizer become absolute: of the working folder or, if a file names them and nothing is
+/// there, of that file's folder.
+/// Error, one sentence with file and JSON path: unknown key (with the nearest known ones), a key twice, wrong type, bad
+/// JSON, a circle of bases, a value that the key may not have, values that do not go together.
 Config read_config(const std::filesystem::path& path, const std::vector<std::string>& set = {});
 /// The same from text; `where` stands for the file in messages. "base" is refused.
 Config parse_config(const std::string& text, const std::string& where);
 /// Every field, as JSON that read_config reads back to the same value.
 std::string to_json(const Config& config);
+
+/// A key that two configs disagree on; its values as JSON.
+struct ConfigDifference {
+  std::string key, a, b;
+};
+/// In the order of the keys. Where files are does not count; that one names a vocabulary and the other none does.
+std::vector<ConfigDifference> differences(const Config& a, const Config& b);
+
+/// A key as docs/formats.md lists it: "train.batch", its default as JSON, and what it may be and stands for.
+struct ConfigKey {
+  std::string name, fallback, note;
+};
+std::vector<ConfigKey> config_keys();
 
 }  // namespace matmix::experiments

@@ -1,15 +1,27 @@
 #include "experiments/output/json_line.h"
 
-#include <cstdio>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "experiments/output/print.h"
 
 namespace matmix::experiments {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Bytes that are not UTF-8 become U+FFFD.
-std::string quoted(std::string_view s) { return Json(s).dump(-1, ' ', false, Json::error_handler_t::replace); }
+/// Bytes that are not UTF-8 become U+FFFD; the control characters that JSON lets stand are escaped like the others.
+std::string quoted(std::string_view s) {
+  std::string json = Json(s).dump(-1, ' ', false, Json::error_handler_t::replace);
+  for (size_t i = 0; i < json.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(json[i]), next = static_cast<unsigned char>(json[i + 1]);
+    if (byte == 0x7f)
+      json.replace(i, 1, "\\u007f");
+    else if (byte == 0xc2 && next >= 0x80 && next < 0xa0)
+      json.replace(i, 2, fmt::format("\\u{:04x}", next));
+  }
+  return json;
+}
 
 }  // namespace
 
@@ -35,6 +47,6 @@ JsonLine& JsonLine::put_raw(std::string_view key, const std::string& json) {
   return *this;
 }
 
-void JsonLine::print() const { std::puts(text().c_str()); }
+void JsonLine::print() const { print_raw(text() + "\n"); }
 
 }  // namespace matmix::experiments

@@ -1,8 +1,8 @@
 #include "experiments/output/progress.h"
+#include "experiments/output/print.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
-#include <cstdio>
 
 namespace matmix::experiments {
 namespace {
@@ -19,7 +19,7 @@ Progress::Progress(int64_t steps)
     : steps_(steps), terminal_(isatty(STDERR_FILENO) != 0), start_(Clock::now()), last_(start_) {}
 
 Progress::~Progress() {
-  if (terminal_ && first_step_ >= 0) std::fputc('\n', stderr);
+  if (terminal_ && first_step_ >= 0) print_aside_raw("\n");
 }
 
 double Progress::seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
@@ -33,9 +33,9 @@ void Progress::report(int64_t step, int64_t tokens, const std::string& note) {
   last_ = Clock::now();
   const double done = static_cast<double>(std::max<int64_t>(step - first_step_, 1));
   const double left = seconds() / done * static_cast<double>(steps_ - step);
-  fmt::print(stderr, "{}step {}/{}  {}  {:.0f} tokens/s  {} left{}", terminal_ ? "\r\033[K" : "", step, steps_, note,
-             rate(tokens), duration(left), terminal_ ? "" : "\n");
-  std::fflush(stderr);
+  if (terminal_) print_aside_raw("\r\033[K");
+  print_aside("step {}/{}  {}  {:.0f} tokens/s  {} left", step, steps_, note, rate(tokens), duration(left));
+  if (!terminal_) print_aside_raw("\n");
 }
 
 }  // namespace matmix::experiments

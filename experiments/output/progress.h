@@ -7,7 +7,7 @@
 namespace matmix::experiments {
 
 /// One line on stderr about long work: step, loss, tokens/s, time left. On a terminal it is rewritten in place, at most
-/// ten times a second; elsewhere a line is printed every ten seconds.
+/// ten times a second; elsewhere a line is printed every ten seconds. What cannot be written is left out.
 class Progress {
  public:
   explicit Progress(int64_t steps);

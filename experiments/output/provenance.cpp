@@ -39,14 +39,6 @@ std::string with_provenance(const std::string& config_json, const std::string& d
   return config.dump(2) + "\n";
 }
 
-std::string without_provenance(const std::string& config_json) {
-  constexpr int kDeeper = 64;  // than any config, whose reader then names what is wrong with it
-  Json config = Json::parse(
-      config_json, [](int depth, Json::parse_event_t, const Json&) { return depth < kDeeper; }, false);
-  if (config.is_object()) config.erase("made_by");
-  return config.is_discarded() ? config_json : config.dump(2);
-}
-
 std::string version_text() {
   return fmt::format("matmix {} ({}), {}", built_version(), built_commit(), built_compiler());
 }

@@ -1,4 +1,5 @@
 #include "experiments/output/table.h"
+#include "experiments/output/print.h"
 
 #include <fmt/core.h>
 #include <algorithm>
@@ -18,8 +19,14 @@ void Table::row(const std::vector<std::string>& cells) const {
     const int width = columns_[i].second;
     line += width < 0 ? fmt::format("{:<{}}", cells[i], -width) : fmt::format("{:>{}}", cells[i], width);
   }
-  fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+  print_out("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   std::fflush(stdout);
+}
+
+std::string decimal(double x, int digits) {
+  constexpr double kLong = 1e9;
+  if (std::isnan(x)) return "-";
+  return std::abs(x) < kLong ? fmt::format("{:.{}f}", x, digits) : fmt::format("{:.6g}", x);
 }
 
 std::string short_number(double x) {

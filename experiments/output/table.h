@@ -16,6 +16,8 @@ class Table {
  private:
   std::vector<std::pair<std::string, int>> columns_;
 };
+/// x with so many digits behind the point, or with six that count where it is beyond a billion; "-" for NaN.
+std::string decimal(double x, int digits);
 /// "12.3", with three digits that count.
 std::string short_number(double x);
 

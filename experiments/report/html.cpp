@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "experiments/output/print.h"
 #include "experiments/report/assets/assets.h"
 #include "experiments/report/png.h"
 
@@ -20,7 +21,7 @@ std::string page_of(std::string_view title, std::string_view style, std::string_
 
 std::string escaped(std::string_view x) {
   std::string safe;
-  for (const char c : x) switch (c) {
+  for (const char c : visible(x)) switch (c) {
       case '&': safe += "&amp;"; break;
       case '<': safe += "&lt;"; break;
       case '>': safe += "&gt;"; break;

@@ -10,7 +10,7 @@ namespace matmix::experiments {
 
 // Pieces of a page that needs nothing else: no network, no other file.
 
-/// x as text of an HTML page.
+/// x as text of an HTML page, made visible() first.
 std::string escaped(std::string_view x);
 /// RFC 4648, with padding.
 std::string base64(std::string_view bytes);

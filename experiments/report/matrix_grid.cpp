@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "experiments/output/json_line.h"
+#include "experiments/output/print.h"
 #include "experiments/report/assets/assets.h"
 #include "experiments/report/html.h"
 #include "tensor/random.h"
@@ -73,6 +74,12 @@ std::string choices(const MatrixGrid& grid) {
          "</div>\n";
 }
 
+std::vector<std::string> visible_tokens(const MatrixGrid& grid) {
+  std::vector<std::string> tokens;
+  for (const std::string& token : grid.tokens) tokens.push_back(visible_in_line(token));
+  return tokens;
+}
+
 }  // namespace
 
 int64_t MatrixGrid::heads() const {
@@ -107,7 +114,8 @@ std::string to_html(const MatrixGrid& grid, const std::string& heading) {
              "data-tolerance=\"{}\">\n<style>{}</style>\n{}<script>\n"
              "for (const box of document.querySelectorAll('[data-matmix=\"{}\"]:not([data-ready])')) {{\n"
              "  box.dataset.ready = 'yes';\n  (",
-             id, escaped(JsonLine().put("tokens", grid.tokens).text()), grid.rule.tolerance, kMatrixStyle, body, id) +
+             id, escaped(JsonLine().put("tokens", visible_tokens(grid)).text()), grid.rule.tolerance, kMatrixStyle,
+             body, id) +
          kMatrixScript + ")(box);\n}\n</script>\n</div>\n";
 }
 

@@ -5,7 +5,6 @@
 
 #include "data/unicode.h"
 #include "tensor/error.h"
-#include "tensor/file.h"
 #include "tensor/npy.h"
 
 namespace matmix::experiments {
@@ -66,17 +65,8 @@ class Zip {
   uint64_t count_ = 0;
 };
 
-/// What write_npy writes.
-std::string npy_bytes(const Tensor& x, const std::filesystem::path& scratch) {
-  const std::filesystem::path part = scratch.string() + ".part";
-  write_npy(part, x);
-  std::string bytes = read_file(part);
-  std::filesystem::remove(part);
-  return bytes;
-}
-
 /// An array of strings, each as many code points as the longest has.
-std::string npy_bytes(const std::vector<std::string>& words) {
+std::string encode_npy(const std::vector<std::string>& words) {
   std::vector<std::vector<int32_t>> codes;
   size_t longest = 1;
   for (std::string_view word : words) {
@@ -101,10 +91,10 @@ std::string npy_bytes(const std::vector<std::string>& words) {
 
 }  // namespace
 
-std::string encode_npz(const NpzContent& content, const std::filesystem::path& scratch) {
+std::string encode_npz(const NpzContent& content) {
   Zip zip;
-  for (const auto& [name, x] : content.arrays) zip.add(name + ".npy", npy_bytes(x, scratch));
-  for (const auto& [name, words] : content.words) zip.add(name + ".npy", npy_bytes(words));
+  for (const auto& [name, x] : content.arrays) zip.add(name + ".npy", encode_npy(x));
+  for (const auto& [name, words] : content.words) zip.add(name + ".npy", encode_npy(words));
   return zip.bytes();
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +15,7 @@ struct NpzContent {
   std::vector<std::pair<std::string, Tensor>> arrays;
   std::vector<std::pair<std::string, std::vector<std::string>>> words;
 };
-/// The bytes of the file; Error if they are 4 GiB or more. What is stored first goes through a file "<scratch>.part".
-std::string encode_npz(const NpzContent& content, const std::filesystem::path& scratch);
+/// The bytes of the file; Error if they are 4 GiB or more.
+std::string encode_npz(const NpzContent& content);
 
 }  // namespace matmix::experiments

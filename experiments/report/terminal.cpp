@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "experiments/output/print.h"
+
 namespace matmix::experiments {
 namespace {
 
@@ -43,7 +45,7 @@ std::string half_blocks(const HeatMap& map, int64_t i, TerminalColour colour) {
 
 constexpr int64_t kGap = 2;
 
-int64_t width_of(const Panel& p) { return std::max(p.map.columns(), static_cast<int64_t>(p.caption.size())); }
+int64_t width_of(const Panel& p) { return std::max(p.map.columns(), static_cast<int64_t>(visible(p.caption).size())); }
 
 std::string spaces(int64_t n) { return std::string(static_cast<size_t>(std::max<int64_t>(n, 0)), ' '); }
 
@@ -54,7 +56,8 @@ std::string draw_row(const Panel* first, const Panel* last, TerminalColour colou
   for (const Panel* p = first; p != last; ++p) {
     const std::vector<std::string> drawn = draw(p->map, colour);
     if (lines.size() <= drawn.size()) lines.resize(drawn.size() + 1, spaces(left));
-    lines[0] += p->caption + spaces(width_of(*p) - static_cast<int64_t>(p->caption.size()) + kGap);
+    const std::string caption = visible(p->caption);
+    lines[0] += caption + spaces(width_of(*p) - static_cast<int64_t>(caption.size()) + kGap);
     for (size_t i = 0; i + 1 < lines.size(); ++i)
       lines[i + 1] +=
           (i < drawn.size() ? drawn[i] : spaces(p->map.columns())) + spaces(width_of(*p) - p->map.columns() + kGap);

@@ -1,49 +1,30 @@
 #include "experiments/runs/run_folder.h"
 
-#include <algorithm>
-#include <charconv>
-#include <vector>
-
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <system_error>
+
+#include "experiments/config/input.h"
 #include "experiments/output/provenance.h"
+#include "experiments/runs/json_lines.h"
+#include "tensor/file.h"
 
 namespace matmix::experiments {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char *kConfig = "config.json", *kVocabulary = "vocab.txt";
+constexpr const char *kConfig = "config.json", *kVocabulary = "vocab.txt", *kMetrics = "metrics.jsonl",
+                     *kTiming = "timing.jsonl";
 
 bool is_run(const fs::path& run) { return fs::exists(run / kConfig); }
 
 bool names_vocabulary(const DataConfig& c) { return c.kind != "recall" && c.tokenizer != "bytes"; }
 
 /// As it was given.
-Config written_config(const fs::path& run) {
-  const fs::path path = run / kConfig;
-  return parse_config(without_provenance(read_file(path)), path.string());
-}
-
-fs::path checkpoint_path(const fs::path& run, int64_t step) {
-  return run / "checkpoints" / text("step_", step, ".safetensors");
-}
-
-/// Steps that have a checkpoint, newest first.
-std::vector<int64_t> checkpoint_steps(const fs::path& run) {
-  std::vector<int64_t> steps;
-  if (!fs::is_directory(run / "checkpoints")) return steps;
-  for (const auto& entry : fs::directory_iterator(run / "checkpoints")) {
-    const std::string name = entry.path().filename().string();
-    constexpr std::string_view kHead = "step_", kTail = ".safetensors";
-    if (!name.starts_with(kHead) || !name.ends_with(kTail)) continue;
-    int64_t step = 0;
-    const char *begin = name.data() + kHead.size(), *end = name.data() + name.size() - kTail.size();
-    if (std::from_chars(begin, end, step).ptr == end) steps.push_back(step);
-  }
-  std::ranges::sort(steps, std::greater());
-  return steps;
-}
+Config written_config(const fs::path& run) { return read_config(run / kConfig); }
 
 void append(const fs::path& path, const std::string& line) {
   std::FILE* file = std::fopen(path.c_str(), "ab");
@@ -52,75 +33,105 @@ void append(const fs::path& path, const std::string& line) {
   require(std::fclose(file) == 0 && ok, path.string(), "cannot be written");
 }
 
+/// The first `lines` whole lines of a text; all of it if it has fewer.
+std::string_view first_lines(std::string_view text, int64_t lines) {
+  size_t end = 0;
+  for (; lines > 0; --lines) {
+    const size_t newline = text.find('\n', end);
+    if (newline == std::string_view::npos) break;
+    end = newline + 1;
+  }
+  return text.substr(0, end);
+}
+
+/// What a writer that was killed left.
+void remove_temporaries(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().extension() == ".tmp") fs::remove(entry.path());
+}
+
 }  // namespace
 
 RunFolder::RunFolder(fs::path path, const Config& config, bool resume) : path_(std::move(path)), config_(config) {
-  if (fs::exists(path_ / "metrics.jsonl"))
-    metrics_bytes_ = static_cast<int64_t>(fs::file_size(path_ / "metrics.jsonl"));
-  if (!is_run(path_)) return;
+  if (!fs::exists(path_)) return;
+  take_lock();
+  if (!is_run(path_)) {
+    require_fresh();
+    return;
+  }
   require(resume, path_.string(), "holds a run already; pass --resume to go on with it, or another --out");
-  require(to_json(written_config(path_)) == to_json(config), path_.string(),
-          "holds a run of another config; resume it with the config it has");
+  std::string apart;
+  for (const ConfigDifference& d : differences(written_config(path_), config))
+    apart += text(apart.empty() ? "" : "; ", d.key, " is ", d.a, " there, and ", d.b, " here");
+  require(apart.empty(), path_.string(), "holds a run of another config; resume it with the config it has: ", apart);
   config_ = config_of_run(path_);
+  if (fs::exists(path_ / kMetrics)) metrics_bytes_ = static_cast<int64_t>(fs::file_size(path_ / kMetrics));
+}
+
+void RunFolder::require_fresh() const {
+  for (const char* file : {kMetrics, kTiming})
+    require(!fs::exists(path_ / file), path_.string(), "holds ", file, " of a run, but no ", kConfig,
+            "; name another --out, or remove it");
+  require(checkpoint_steps(path_).empty(), path_.string(), "holds checkpoints of a run, but no ", kConfig,
+          "; name another --out, or remove them");
+}
+
+void RunFolder::take_lock() {
+  lock_ = std::make_unique<FileLock>(
+      path_ / "lock", "is being trained in by another process; wait until it ends, or name another --out");
 }
 
 void RunFolder::start() {
-  if (is_run(path_)) return;
+  if (lock_ && is_run(path_)) return;
   std::error_code error;
   fs::create_directories(path_ / "checkpoints", error);
   require(!error, path_.string(), "cannot be made: ", error.message());
-  if (names_vocabulary(config_.data)) write_file_atomically(path_ / kVocabulary, read_file(config_.data.tokenizer));
+  if (!lock_) {
+    take_lock();
+    require(!is_run(path_), path_.string(), "was made a run by another process just now; name another --out");
+  }
+  if (names_vocabulary(config_.data)) write_file_atomically(path_ / kVocabulary, read_input(config_.data.tokenizer));
   write_file_atomically(path_ / kConfig, with_provenance(to_json(config_), config_.train.device));
 }
 
 void RunFolder::log(const std::string& metrics_line, const std::string& timing_line) {
-  append(path_ / "metrics.jsonl", metrics_line);
+  append(path_ / kMetrics, metrics_line);
   metrics_bytes_ += static_cast<int64_t>(metrics_line.size()) + 1;
-  append(path_ / "timing.jsonl", timing_line);
+  append(path_ / kTiming, timing_line);
 }
 
 void RunFolder::save_checkpoint(int64_t step, TensorFile state) {
-  state.metadata["step"] = std::to_string(step);
-  state.metadata["metrics_bytes"] = std::to_string(metrics_bytes_);
-  const fs::path written = checkpoint_path(path_, step);
-  write_safetensors(written, state);
-  require(number_of(read_safetensors(written), "step") == step, written.string(),
-          "does not read back as it was written");
-  for (const int64_t older : checkpoint_steps(path_))
-    if (older < step) fs::remove(checkpoint_path(path_, older));
+  write_checkpoint(checkpoint_path(path_, step),
+                   {.step = step, .metrics_bytes = metrics_bytes_, .state = std::move(state)});
+  constexpr int kKept = 2;
+  int kept = 0;
+  for (const int64_t there : checkpoint_steps(path_))
+    if (there <= step && ++kept > kKept) fs::remove(checkpoint_path(path_, there));
 }
 
-std::optional<RunFolder::Checkpoint> RunFolder::resume() {
+std::optional<Checkpoint> RunFolder::resume() {
   std::optional<Checkpoint> found = find_checkpoint(path_);
-  truncate_metrics(found ? number_of(found->state, "metrics_bytes") : 0);
+  const fs::path metrics = path_ / kMetrics, timing = path_ / kTiming;
+  metrics_bytes_ = found ? found->metrics_bytes : 0;
+  const int64_t there = fs::exists(metrics) ? static_cast<int64_t>(fs::file_size(metrics)) : -1;
+  require(metrics_bytes_ == 0 || there >= 0, metrics.string(), "is missing; it had ", metrics_bytes_,
+          " bytes when the checkpoint was written");
+  require(metrics_bytes_ == 0 || there >= metrics_bytes_, metrics.string(), "has ", there,
+          " bytes, fewer than when the checkpoint was written: ", metrics_bytes_);
+  remove_temporaries(path_ / "checkpoints");
+  if (there >= 0) fs::resize_file(metrics, static_cast<uintmax_t>(metrics_bytes_));
+  if (fs::exists(timing)) {
+    const std::string kept = there >= 0 ? read_file(metrics) : "", lines = read_file(timing);
+    fs::resize_file(timing, first_lines(lines, std::ranges::count(kept, '\n')).size());
+  }
   return found;
 }
 
-void RunFolder::truncate_metrics(int64_t bytes) {
-  const fs::path metrics = path_ / "metrics.jsonl";
-  if (!fs::exists(metrics)) return;
-  require(static_cast<int64_t>(fs::file_size(metrics)) >= bytes, metrics.string(),
-          "is shorter than when the checkpoint was written: ", fs::file_size(metrics), " bytes, expected ", bytes);
-  fs::resize_file(metrics, static_cast<uintmax_t>(bytes));
-  metrics_bytes_ = bytes;
-}
-
-std::optional<RunFolder::Checkpoint> find_checkpoint(const fs::path& run) {
-  for (const int64_t step : checkpoint_steps(run)) {
-    try {
-      TensorFile state = read_safetensors(checkpoint_path(run, step));
-      if (number_of(state, "step") == step) return RunFolder::Checkpoint{step, std::move(state)};
-    } catch (const Error&) {
-      continue;  // damaged: an older one is still there
-    }
-  }
-  return std::nullopt;
-}
-
-RunFolder::Checkpoint newest_checkpoint(const fs::path& run) {
-  std::optional<RunFolder::Checkpoint> found = find_checkpoint(run);
-  require(found.has_value(), run.string(), "has no checkpoint that can be read");
-  return std::move(*found);
+double RunFolder::seconds() const {
+  if (!fs::exists(path_ / kTiming)) return 0;
+  double seconds = 0;
+  for_each_json_line(path_ / kTiming, [&](const JsonObject& line) { seconds = line.number("seconds"); });
+  return seconds;
 }
 
 Config config_of_run(const fs::path& run) {
@@ -128,17 +139,6 @@ Config config_of_run(const fs::path& run) {
   if (names_vocabulary(config.data) && fs::exists(run / kVocabulary))
     config.data.tokenizer = (run / kVocabulary).string();
   return config;
-}
-
-int64_t number_of(const TensorFile& file, const char* key) {
-  const auto found = file.metadata.find(key);
-  require(found != file.metadata.end(), "checkpoint", "has no ", key, " in its metadata");
-  const std::string& digits = found->second;
-  int64_t value = -1;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  require(error == std::errc() && end == digits.data() + digits.size() && value >= 0, "checkpoint",
-          "must have a whole number as ", key, " in its metadata, got '", digits, "'");
-  return value;
 }
 
 }  // namespace matmix::experiments

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "experiments/output/table.h"
 #include "experiments/report/html.h"
 #include "experiments/report/line_chart.h"
 
@@ -50,8 +51,8 @@ std::string run_page(const std::vector<RunSummary>& runs, const std::vector<Read
                      const std::string& made_by) {
   std::string html = fmt::format("<h1>Runs beside each other</h1>\n<p>{}</p>\n", escaped(made_by));
   html += html_table(comparison_table(runs));
-  html += fmt::format("<p>The best guess that does not look at the row has a held-out loss of {:.4f} nats.</p>\n",
-                      runs.front().context_free_loss);
+  html += fmt::format("<p>The best guess that does not look at the row has a held-out loss of {} nats.</p>\n",
+                      decimal(runs.front().context_free_loss, 4));
   html += loss_chart(runs);
   for (const Reading& reading : readings) html += reading_html(reading);
   if (!laws.empty()) html += "<h1>The laws of their mixers</h1>\n" + laws;

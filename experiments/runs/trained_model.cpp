@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "autograd/no_grad.h"
+#include "data/unicode.h"
 #include "experiments/config/build.h"
 #include "experiments/runs/run_folder.h"
 #include "mixers/sample_matrix.h"
@@ -35,7 +36,7 @@ TrainedModel::TrainedModel(const std::filesystem::path& run, const std::string& 
     : config_(config_for(run, device, dtype)),
       tokenizer_(make_tokenizer(config_.data)),
       model_(make_model(config_.model, {.L = config_.data.max_len, .vocab_size = tokenizer_->vocabulary().size})) {
-  const RunFolder::Checkpoint checkpoint = newest_checkpoint(run);
+  const Checkpoint checkpoint = newest_checkpoint(run);
   check_vocabulary(checkpoint.state, config_.data);
   store_ = std::make_unique<nn::ParameterStore>(*model_, parse_device(config_.train.device),
                                                 parse_math_mode(config_.train.dtype), 0);
@@ -43,6 +44,7 @@ TrainedModel::TrainedModel(const std::filesystem::path& run, const std::string& 
 }
 
 Sentence TrainedModel::read(std::string_view text) const {
+  require(data::is_utf8(text), "text", "must be UTF-8, got '", text, "'");
   Sentence sentence;
   for (;;) {
     const size_t at = text.find(kMask);

@@ -39,7 +39,8 @@ struct Standing {
 
 Standing not_later_than(const fs::path& run, const Config& config, int64_t step) {
   Standing standing{std::make_unique<Trainer>(config), 0};
-  const std::optional<RunFolder::Checkpoint> found = find_checkpoint(run);
+  const std::optional<Checkpoint> found = find_checkpoint(run);
+  if (found) standing.trainer->require_same_data(found->state);
   if (!found || found->step > step) return standing;
   standing.trainer->load(found->state);
   standing.step = found->step;
@@ -53,7 +54,7 @@ Moment first_bad_moment(const fs::path& run, const Config& config, int64_t steps
     if (!at.trainer->finite()) return {step, {}};
   }
   for (int64_t row = 0; row < at.trainer->dataset().heldout_rows(); row += config.train.batch)
-    if (!std::isfinite(at.trainer->evaluate(config.train.batch, row).loss)) return {steps, row};
+    if (at.trainer->evaluate(config.train.batch, row).diverged()) return {steps, row};
   return {steps - 1, {}};  // it was not the program's doing
 }
 
@@ -156,7 +157,7 @@ Crash write_crash(const fs::path& run, int64_t steps) {
                     batch_file(moment.heldout_row ? dataset->heldout(*moment.heldout_row, batch)
                                                   : dataset->train(moment.step * batch, batch)));
   write_file_atomically(folder / "report.json", report.text() + "\n");
-  write_safetensors(folder / kState, scene.state);
+  write_state(folder / kState, scene.state);
   return crash;
 }
 

@@ -1,5 +1,7 @@
 #include "experiments/train/trainer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -129,8 +131,8 @@ void Trainer::run(int64_t step) {
 StepFigures Trainer::take_figures() {
   const std::vector<double> sums = to_vector<double>(sums_);
   fill(sums_, 0);
-  return {.loss = sums[2] > 0 ? sums[0] / sums[2] : 0,
-          .accuracy = sums[2] > 0 ? sums[1] / sums[2] : 0,
+  return {.loss = sums[2] > 0 ? sums[0] / sums[2] : kNoFigure,
+          .accuracy = sums[2] > 0 ? sums[1] / sums[2] : kNoFigure,
           .grad_norm = item<double>(state_.grad_norm),
           .targets = static_cast<int64_t>(sums[2])};
 }
@@ -158,6 +160,8 @@ HeldoutFigures Trainer::evaluate(int64_t rows, int64_t first) {
   return figures;
 }
 
+std::string Trainer::data_digest() const { return fmt::format("{:016x}", dataset_->digest()); }
+
 bool Trainer::finite() const {
   const NoGrad no_history;
   const Var master = store_->master();
@@ -169,14 +173,23 @@ bool Trainer::finite() const {
 
 void Trainer::save(TensorFile& file) const {
   file.metadata["vocabulary"] = vocabulary_;
+  file.metadata["data_digest"] = data_digest();
   store_->save(file, true);
   file.tensors.emplace_back("trainer.sums", sums_);
   file.tensors.emplace_back("trainer.grad_norm", state_.grad_norm);
   file.tensors.emplace_back("trainer.tokens", from_vector<int64_t>({tokens_}));
 }
 
-void Trainer::load(const TensorFile& file) {
+void Trainer::require_same_data(const TensorFile& file) const {
   check_vocabulary(file, config_.data);
+  const auto digest = file.metadata.find("data_digest");
+  require(digest == file.metadata.end() || digest->second == data_digest(), "checkpoint",
+          "its run learned from data with the digest ", digest == file.metadata.end() ? "" : digest->second,
+          ", and what data.", config_.data.kind == "recall" ? "kind" : "path", " gives now has ", data_digest());
+}
+
+void Trainer::load(const TensorFile& file) {
+  require_same_data(file);
   const Tensor& sums = file.at("trainer.sums");
   const Tensor& grad_norm = file.at("trainer.grad_norm");
   const int64_t tokens = item<int64_t>(file.at("trainer.tokens"));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -13,19 +15,25 @@
 
 namespace matmix::experiments {
 
+/// The mean of nothing.
+inline constexpr double kNoFigure = std::numeric_limits<double>::quiet_NaN();
+
 /// Sums over the steps since they were last taken; kept on the device until asked for.
 struct StepFigures {
-  double loss = 0;       ///< mean in nats over the targets of those steps
-  double accuracy = 0;   ///< share of targets whose best logit is right
-  double grad_norm = 0;  ///< of the last step, before clipping
+  double loss = kNoFigure;      ///< mean in nats over the targets of those steps; kNoFigure if there were none
+  double accuracy = kNoFigure;  ///< share of targets whose best logit is right
+  double grad_norm = 0;         ///< of the last step, before clipping
   int64_t targets = 0;
 };
 
 struct HeldoutFigures {
-  double loss = 0, accuracy = 0;
+  double loss = kNoFigure, accuracy = kNoFigure;  ///< kNoFigure if there was no target
   int64_t targets = 0, tokens = 0;
   int64_t bytes = 0;                    ///< of the text that the targets are; 0 for data that is no text
   std::optional<double> bits_per_byte;  ///< the loss per byte of that text: comparable across tokenizers
+
+  /// Whether the loss, which there is, is not finite.
+  bool diverged() const { return targets > 0 && !std::isfinite(loss); }
 };
 
 /// heldout_loss, heldout_accuracy, heldout_targets and, of text, heldout_bits_per_byte.
@@ -47,6 +55,8 @@ class Trainer {
   bool finite() const;
 
   const data::Dataset& dataset() const { return *dataset_; }
+  /// Its digest, 16 hexadecimal digits.
+  std::string data_digest() const;
   const nn::ParameterStore& store() const { return *store_; }
   nn::Bert& model() { return *model_; }
   Device device() const { return device_; }
@@ -54,8 +64,11 @@ class Trainer {
   int64_t tokens() const { return tokens_; }
   bool captured() const { return graph_ && graph_->captured(); }
 
-  /// Everything that a step depends on or adds to, as tensors (CPU) and back. Error if the file's ids were those of
-  /// another vocabulary.
+  /// Error if the ids of a saved state were those of another vocabulary, or its rows those of other data (files of older
+  /// versions do not tell).
+  void require_same_data(const TensorFile& file) const;
+  /// Everything that a step depends on or adds to, as tensors (CPU) and back, of the same data; metadata: vocabulary,
+  /// data_digest.
   void save(TensorFile& file) const;
   void load(const TensorFile& file);
 

@@ -10,6 +10,7 @@
 #include "ops/scan/scan.h"
 #include "tensor/compare.h"
 #include "tensor/create.h"
+#include "tensor/tolerance.h"
 #include "tensor/transfer.h"
 
 namespace matmix::mixers::laws {
@@ -84,6 +85,35 @@ Tensor BlockSubject::matrix(int64_t L, const std::string& use) const {
 Tensor BlockSubject::forward(int64_t L, const std::string& use) const {
   const NoGrad values_only;
   return cast(to(block_->forward(input(L, use), Runs::full(kBatch, L)).value(), kCpu), DType::F64);
+}
+
+void check_block_padding(const Setting& setting, LawBook& book) {
+  const int64_t L = 10;
+  const BlockSubject subject(setting, 5);
+  const Runs runs = Runs::of(kBatch, L, {{0, 2, 5}, {1, 0, 4}, {1, 5, 4}});
+  const Tensor inside = runs.mask(setting.device).reshape({kBatch, L, 1});
+  const auto filled = [&](const Var& x, double fill) {
+    return where(inside, x, full({}, fill, x.dtype(), setting.device)).value();
+  };
+  const Var x = subject.input(L, "x");
+  const Tensor seed = filled(subject.input(L, "dy"), 0);
+  const auto parts = [&](double fill) {
+    subject.store().zero_grad();
+    const Var in = leaf(filled(x, fill), "x");
+    const Var y = subject.block().forward(in, runs);
+    backward(y, {.seed = cast(seed, y.dtype())});
+    return std::vector{filled(y, 0), in.grad(), clone(subject.store().grad())};
+  };
+  const std::vector<Tensor> want = parts(1);
+  for (const double fill : {double(NAN), double(INFINITY)}) {
+    const std::vector<Tensor> got = parts(fill);
+    for (size_t i = 0; i < got.size(); ++i)
+      book.add("padding", relative_error(got[i], want[i]), tolerance(setting.dtype),
+               text(i == 0   ? "y"
+                    : i == 1 ? "dx"
+                             : "a parameter's gradient",
+                    " of the block, padding of ", fill));
+  }
 }
 
 void check_parameters(const Setting& setting, LawBook& book) {

@@ -56,7 +56,8 @@ std::unique_ptr<Subject> Subject::in(DType dtype, Device device) const {
   setting.device = device;
   auto twin = std::make_unique<Subject>(setting, sizes_);
   std::vector<Tensor> values;
-  nn::for_each_parameter(*mixer_, [&](const std::string&, nn::Parameter& p) { values.push_back(to_oracle(p.var().value())); });
+  nn::for_each_parameter(*mixer_,
+                         [&](const std::string&, nn::Parameter& p) { values.push_back(to_oracle(p.var().value())); });
   size_t next = 0;
   nn::for_each_parameter(*twin->mixer_, [&](const std::string&, nn::Parameter& p) {
     copy(p.master(), to(cast(values[next++], p.master().dtype()), device));

@@ -73,8 +73,10 @@ class Forms {
       packing.add(evaluate(subject_, tokens, packed, Form::kFast), apart, where_of(L, sweep_.Q, "packed"));
     }
     const auto allowed = [&](const std::string& part) { return rounding_.allowed(part); };
-    padding.write(book_, [](const std::string&) { return "padding"; }, allowed);
-    packing.write(book_, [](const std::string&) { return "packing"; }, allowed);
+    padding.write(
+        book_, [](const std::string&) { return "padding"; }, allowed);
+    packing.write(
+        book_, [](const std::string&) { return "packing"; }, allowed);
   }
 
  private:
@@ -110,7 +112,7 @@ Evaluation on_threads(int threads, const std::function<Evaluation()>& f) {
 
 }  // namespace
 
-  void check_forms(const Setting& setting, LawBook& book) {
+void check_forms(const Setting& setting, LawBook& book) {
   for (const Sweep& sweep : sweeps(setting.exhaustive)) {
     Forms forms(setting, sweep, book);
     forms.check_twins();

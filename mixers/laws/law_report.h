@@ -48,6 +48,7 @@ void check_repeatable(const Setting& setting, LawBook& book);
 void check_devices(const Setting& setting, LawBook& book);
 // Of the block around the mixer.
 void check_facts(const Setting& setting, LawBook& book);
+void check_block_padding(const Setting& setting, LawBook& book);
 void check_parameters(const Setting& setting, LawBook& book);
 void check_initial(const Setting& setting, LawBook& book);
 

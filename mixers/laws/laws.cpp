@@ -100,7 +100,7 @@ std::vector<MixerRow> all_rows() {
 using Check = void (*)(const Setting&, LawBook&);
 constexpr Check kMixerLaws[] = {check_forms, check_linear, check_causal,     check_recurrence,
                                 check_scale, check_ranks,  check_repeatable, check_devices};
-constexpr Check kBlockLaws[] = {check_facts, check_parameters, check_initial};
+constexpr Check kBlockLaws[] = {check_facts, check_block_padding, check_parameters, check_initial};
 
 bool has_streams(const MixerRow& row) { return !row.make(kLawShape, law_sizes(8, 16))->streams().empty(); }
 
@@ -123,7 +123,10 @@ const std::vector<Law>& all_laws() {
   static const std::vector<Law> all{
       {"value", "fast == explicit; in BF16 at most twice as far from F64 as the explicit form in BF16"},
       {"gradient", "the same of the gradients of v, of every stream and of every parameter"},
-      {"padding", "neither side, amount nor content (NaN) of padding matters; results and gradients there are 0"},
+      {"padding",
+       "neither side, amount nor content (NaN, inf) of padding matters; results and gradients there are 0; the same of "
+       "the "
+       "block, down to the gradient of every parameter"},
       {"packing", "sequences packed into rows give what they give apart"},
       {"linear", "the result is linear in v, given the streams"},
       {"causal",

@@ -139,8 +139,7 @@ void check_causal(const Setting& setting, LawBook& book) {
   fill(tokens.v.narrow(0, past, L - past), 1e3);
   const Tensor after = product(subject, tokens, full_layout({L})), want = clone(after);
   copy(want.narrow(0, 0, past), before);
-  book.add("causal", relative_error(after, want),
-           promised.by_transforms ? allowed_to_y(subject, {L}) : 0,
+  book.add("causal", relative_error(after, want), promised.by_transforms ? allowed_to_y(subject, {L}) : 0,
            "the fast form, when v behind a token changes");
 }
 

@@ -1,6 +1,7 @@
 #include "nn/models/encoder.h"
 
 #include "nn/probe.h"
+#include "ops/elementwise/elementwise.h"
 
 namespace matmix::nn {
 
@@ -58,7 +59,7 @@ Encoder::~Encoder() = default;
 
 Var Encoder::forward(const Var& x, const Runs& runs, DType out, const ForwardContext& context) const {
   const ModuleScope scope(*this);
-  Stream stream{x, {}};
+  Stream stream{zero_padding(x, runs), {}};
   for (const auto& layer : layers_) {
     const ModuleScope layer_scope(*layer);
     const Var normed = probe("mixer_input", stream.normed(layer->norm, out));

@@ -37,14 +37,15 @@ HOST_DEVICE AdamWStep<T> adamw_step(int64_t step, double lr, double clip, const 
           .weight_decay = static_cast<T>(o.weight_decay)};
 }
 
+using AdamWEntry = void(const Tensor& weight, const Tensor& grad, const Tensor& m, const Tensor& v,
+                        const Tensor& shadow, const Tensor& step, const Tensor& lr, const Tensor& clip,
+                        const AdamWOptions& options);
 namespace cpu {
-void adamw(const Tensor& weight, const Tensor& grad, const Tensor& m, const Tensor& v, const Tensor& shadow,
-           const Tensor& step, const Tensor& lr, const Tensor& clip, const AdamWOptions& options);
-}
+AdamWEntry adamw;
+}  // namespace cpu
 namespace cuda {
-void adamw(const Tensor& weight, const Tensor& grad, const Tensor& m, const Tensor& v, const Tensor& shadow,
-           const Tensor& step, const Tensor& lr, const Tensor& clip, const AdamWOptions& options);
-}
+AdamWEntry adamw;
+}  // namespace cuda
 inline constexpr Kernel kAdamW{"adamw", cpu::adamw, IF_CUDA(cuda::adamw)};
 
 }  // namespace matmix

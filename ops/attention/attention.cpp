@@ -5,8 +5,8 @@
 #include "autograd/node.h"
 #include "ops/attention/attention_check.h"
 #include "ops/attention/attention_kernels.h"
-#include "ops/gradient_place.h"
-#include "ops/views.h"
+#include "ops/common/gradient_place.h"
+#include "ops/common/views.h"
 #include "tensor/create.h"
 
 namespace matmix {

@@ -1,5 +1,5 @@
 #include "ops/attention/attention.h"
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 
 namespace matmix {
 namespace {

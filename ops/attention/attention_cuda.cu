@@ -1,10 +1,10 @@
 #include <limits>
 
 #include "ops/attention/attention_kernels.h"
-#include "ops/matmul/tile_product.cuh"
 #include "tensor/create.h"
 #include "tensor/cuda/launch.cuh"
 #include "tensor/cuda/reduce.cuh"
+#include "tensor/cuda/tile_product.cuh"
 
 // Queries and keys go in tiles of Tile<T>::kEdge tokens, cut from the start of their run. One pass owns y, one owns dq,
 // one owns dk and dv; the passes of backward make the weights again from the kept log sums.

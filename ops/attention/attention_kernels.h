@@ -51,15 +51,16 @@ inline int64_t attention_tile(Device device, DType dtype) { return device.is_cud
 
 // y, dy [B, L, H, P] T, dense rows; lse [B, H, L] Accumulator<T>, contiguous. Tokens outside the runs are not written,
 // and nothing depends on what they hold.
+using AttentionForwardEntry = void(const AttentionValues& values, const Tensor& y, const Tensor& lse);
+using AttentionBackwardEntry = void(const AttentionValues& values, const Tensor& y, const Tensor& lse, const Tensor& dy,
+                                    const AttentionGradients& to);
 namespace cpu {
-void attention_forward(const AttentionValues& values, const Tensor& y, const Tensor& lse);
-void attention_backward(const AttentionValues& values, const Tensor& y, const Tensor& lse, const Tensor& dy,
-                        const AttentionGradients& to);
+AttentionForwardEntry attention_forward;
+AttentionBackwardEntry attention_backward;
 }  // namespace cpu
 namespace cuda {
-void attention_forward(const AttentionValues& values, const Tensor& y, const Tensor& lse);
-void attention_backward(const AttentionValues& values, const Tensor& y, const Tensor& lse, const Tensor& dy,
-                        const AttentionGradients& to);
+AttentionForwardEntry attention_forward;
+AttentionBackwardEntry attention_backward;
 }  // namespace cuda
 inline constexpr Kernel kAttentionForward{"attention_forward", cpu::attention_forward,
                                           IF_CUDA(cuda::attention_forward)};

@@ -5,8 +5,8 @@
 #include "autograd/node.h"
 #include "ops/cauchy/cauchy_check.h"
 #include "ops/cauchy/cauchy_kernels.h"
+#include "ops/common/views.h"
 #include "ops/elementwise/elementwise.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 
 namespace matmix {

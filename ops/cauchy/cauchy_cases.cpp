@@ -1,5 +1,5 @@
-#include "ops/cases.h"
 #include "ops/cauchy/cauchy.h"
+#include "ops/common/cases.h"
 
 namespace matmix {
 
@@ -33,18 +33,12 @@ std::vector<OpCase> cauchy_cases() {
        .variant = "sums, more than a tile, negative bias",
        .arguments = with_bias(arguments(1, 1, 1, 70), -1, -0.2),
        .function = product(sums)},
-      {.op = "cauchy",
-       .variant = "sums, one row of q",
-       .arguments = arguments(2, 1, 2, 5),
-       .function = product(sums)},
+      {.op = "cauchy", .variant = "sums, one row of q", .arguments = arguments(2, 1, 2, 5), .function = product(sums)},
       {.op = "cauchy",
        .variant = "entries",
        .arguments = with_bias(arguments(2, 2, 1, 6), 0.2, 1),
        .function = product({.scale = 0.5, .max_terms = 0})},
-      {.op = "cauchy",
-       .variant = "entries, L = 1",
-       .arguments = arguments(1, 1, 1, 1),
-       .function = product({})},
+      {.op = "cauchy", .variant = "entries, L = 1", .arguments = arguments(1, 1, 1, 1), .function = product({})},
       {.op = "cauchy_matrix",
        .variant = "",
        .arguments =

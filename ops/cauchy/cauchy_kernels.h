@@ -32,15 +32,18 @@ struct CauchySide {
 //   plan     from the values of a and b
 //   collect  Z [B, H, E, J, P] Accumulator<T>, contiguous:  Z_dj = sum_i f_j(x_id) w_i, of x = a or b, where rank > 0
 //   apply    y and down of a side:  sum_dj f_j(own_d) Z_dj and so on where rank > 0, else entry by entry
+using CauchyPlanEntry = void(const Tensor& a, const Tensor& b, const CauchyPlan& plan);
+using CauchyCollectEntry = void(const Tensor& x, bool is_a, const Tensor& w, const CauchyPlan& plan, const Tensor& Z);
+using CauchyApplyEntry = void(const CauchySide& side, const CauchyPlan& plan, const Tensor& Z);
 namespace cpu {
-void cauchy_plan(const Tensor& a, const Tensor& b, const CauchyPlan& plan);
-void cauchy_collect(const Tensor& x, bool is_a, const Tensor& w, const CauchyPlan& plan, const Tensor& Z);
-void cauchy_apply(const CauchySide& side, const CauchyPlan& plan, const Tensor& Z);
+CauchyPlanEntry cauchy_plan;
+CauchyCollectEntry cauchy_collect;
+CauchyApplyEntry cauchy_apply;
 }  // namespace cpu
 namespace cuda {
-void cauchy_plan(const Tensor& a, const Tensor& b, const CauchyPlan& plan);
-void cauchy_collect(const Tensor& x, bool is_a, const Tensor& w, const CauchyPlan& plan, const Tensor& Z);
-void cauchy_apply(const CauchySide& side, const CauchyPlan& plan, const Tensor& Z);
+CauchyPlanEntry cauchy_plan;
+CauchyCollectEntry cauchy_collect;
+CauchyApplyEntry cauchy_apply;
 }  // namespace cuda
 inline constexpr Kernel kCauchyPlan{"cauchy_plan", cpu::cauchy_plan, IF_CUDA(cuda::cauchy_plan)};
 inline constexpr Kernel kCauchyCollect{"cauchy_collect", cpu::cauchy_collect, IF_CUDA(cuda::cauchy_collect)};

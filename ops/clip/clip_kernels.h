@@ -14,12 +14,13 @@ HOST_DEVICE inline double clip_factor_of(double norm, double max_norm) {
 }
 
 /// norm[0] = sqrt(sum grad^2), factor[0] = clip_factor_of(norm[0], max_norm).  grad [n] contiguous F32 or F64.
+using ClipFactorEntry = void(const Tensor& grad, double max_norm, const Tensor& norm, const Tensor& factor);
 namespace cpu {
-void clip_factor(const Tensor& grad, double max_norm, const Tensor& norm, const Tensor& factor);
-}
+ClipFactorEntry clip_factor;
+}  // namespace cpu
 namespace cuda {
-void clip_factor(const Tensor& grad, double max_norm, const Tensor& norm, const Tensor& factor);
-}
+ClipFactorEntry clip_factor;
+}  // namespace cuda
 inline constexpr Kernel kClipFactor{"clip_factor", cpu::clip_factor, IF_CUDA(cuda::clip_factor)};
 
 }  // namespace matmix

@@ -1,8 +1,8 @@
 #include "ops/conv1d/conv1d.h"
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/conv1d/conv1d_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

@@ -1,4 +1,4 @@
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/conv1d/conv1d.h"
 
 namespace matmix {
@@ -12,15 +12,11 @@ OpCase conv_case(const std::string& variant, int64_t width, const Conv1dOptions&
     arguments.push_back({"bias", {x[2]}, -1, 1});
     arguments[2].is_master = true;
   }
-  return {.op = "conv1d",
-          .variant = variant,
-          .arguments = arguments,
-          .function =
-              [=](const std::vector<Var>& in) {
-                Conv1dOptions o = options;
-                if (with_bias) o.bias = in[2];
-                return std::vector{conv1d(in[0], in[1], o)};
-              }};
+  return {.op = "conv1d", .variant = variant, .arguments = arguments, .function = [=](const std::vector<Var>& in) {
+            Conv1dOptions o = options;
+            if (with_bias) o.bias = in[2];
+            return std::vector{conv1d(in[0], in[1], o)};
+          }};
 }
 
 }  // namespace

@@ -19,19 +19,24 @@ struct Conv1dRule {
 
 // x, y, dy, du [B L, C] of one dtype T, dense rows: the tokens of the batch one after the other, as `runs` counts them.
 // Written tensors are written everywhere: 0 at padding.
-namespace cpu {
 /// y = act(u), u = bias + correlation of x and taps.
-void conv1d_forward(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& y);
+using Conv1dForwardEntry = void(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& y);
 /// du = dy act'(u) with u computed again.
-void conv1d_slope(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& dy, const Tensor& du);
+using Conv1dSlopeEntry = void(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& dy,
+                              const Tensor& du);
 /// partial [pieces, width + 1, C] of Accumulator<T>: for pieces of kConv1dPiece tokens, the sums of du x for each tap,
 /// and of du. Their sum over pieces is the gradient of taps and bias.
-void conv1d_tap_sums(const Tensor& x, const Tensor& du, int64_t left, const Runs& runs, const Tensor& partial);
+using Conv1dTapSumsEntry = void(const Tensor& x, const Tensor& du, int64_t left, const Runs& runs,
+                                const Tensor& partial);
+namespace cpu {
+Conv1dForwardEntry conv1d_forward;
+Conv1dSlopeEntry conv1d_slope;
+Conv1dTapSumsEntry conv1d_tap_sums;
 }  // namespace cpu
 namespace cuda {
-void conv1d_forward(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& y);
-void conv1d_slope(const Tensor& x, const Conv1dRule& rule, const Runs& runs, const Tensor& dy, const Tensor& du);
-void conv1d_tap_sums(const Tensor& x, const Tensor& du, int64_t left, const Runs& runs, const Tensor& partial);
+Conv1dForwardEntry conv1d_forward;
+Conv1dSlopeEntry conv1d_slope;
+Conv1dTapSumsEntry conv1d_tap_sums;
 }  // namespace cuda
 
 inline constexpr int64_t kConv1dPiece = 256;

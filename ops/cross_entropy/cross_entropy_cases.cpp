@@ -1,4 +1,4 @@
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/cross_entropy/cross_entropy.h"
 #include "tensor/create.h"
 
@@ -15,18 +15,12 @@ std::vector<OpCase> cross_entropy_cases() {
   const std::vector<OpArgument> logits{{"logits", {4, 7}}};
   return {
       {.op = "cross_entropy", .variant = "mean", .arguments = logits, .function = loss({6, 0, 3, 3}, 0)},
-      {.op = "cross_entropy",
-       .variant = "ignored rows",
-       .arguments = logits,
-       .function = loss({-100, 5, -100, 1}, 0)},
+      {.op = "cross_entropy", .variant = "ignored rows", .arguments = logits, .function = loss({-100, 5, -100, 1}, 0)},
       {.op = "cross_entropy",
        .variant = "nothing counts",
        .arguments = logits,
        .function = loss({-100, -100, -100, -100}, 0)},
-      {.op = "cross_entropy",
-       .variant = "scaled",
-       .arguments = logits,
-       .function = loss({1, 2, 0, -100}, 0.3)},
+      {.op = "cross_entropy", .variant = "scaled", .arguments = logits, .function = loss({1, 2, 0, -100}, 0.3)},
       {.op = "cross_entropy", .variant = "one class", .arguments = {{"logits", {2, 1}}}, .function = loss({0, 0}, 0)},
   };
 }

@@ -35,19 +35,20 @@ struct CrossEntropyTotals {
 ///           scale F64 [1] or undefined
 /// backward: dlogits[t, v] = (exp(x_v - m - log sum) - [v is the target]) weight[0] dloss, 0 in rows that do not count.
 ///           dlogits [T, V] dense rows, in the logits' dtype; dloss [] in that of stats
+using CrossEntropyRowsEntry = void(const CrossEntropyRows& rows, const Tensor& losses, const Tensor& hits);
+using CrossEntropyTotalsEntry = void(const CrossEntropyRows& rows, const Tensor& losses, const Tensor& hits,
+                                     const Tensor& scale, const CrossEntropyTotals& totals);
+using CrossEntropyBackwardEntry = void(const CrossEntropyRows& rows, const Tensor& weight, const Tensor& dloss,
+                                       const Tensor& dlogits);
 namespace cpu {
-void cross_entropy_rows(const CrossEntropyRows& rows, const Tensor& losses, const Tensor& hits);
-void cross_entropy_totals(const CrossEntropyRows& rows, const Tensor& losses, const Tensor& hits, const Tensor& scale,
-                          const CrossEntropyTotals& totals);
-void cross_entropy_backward(const CrossEntropyRows& rows, const Tensor& weight, const Tensor& dloss,
-                            const Tensor& dlogits);
+CrossEntropyRowsEntry cross_entropy_rows;
+CrossEntropyTotalsEntry cross_entropy_totals;
+CrossEntropyBackwardEntry cross_entropy_backward;
 }  // namespace cpu
 namespace cuda {
-void cross_entropy_rows(const CrossEntropyRows& rows, const Tensor& losses, const Tensor& hits);
-void cross_entropy_totals(const CrossEntropyRows& rows, const Tensor& losses, const Tensor& hits, const Tensor& scale,
-                          const CrossEntropyTotals& totals);
-void cross_entropy_backward(const CrossEntropyRows& rows, const Tensor& weight, const Tensor& dloss,
-                            const Tensor& dlogits);
+CrossEntropyRowsEntry cross_entropy_rows;
+CrossEntropyTotalsEntry cross_entropy_totals;
+CrossEntropyBackwardEntry cross_entropy_backward;
 }  // namespace cuda
 inline constexpr Kernel kCrossEntropyRows{"cross_entropy_rows", cpu::cross_entropy_rows,
                                           IF_CUDA(cuda::cross_entropy_rows)};

@@ -176,6 +176,16 @@ Var where(const Tensor& condition, const Var& a, const Var& b) {
   });
 }
 
+Var zero_padding(const Var& x, const Runs& runs) {
+  check_floating("zero_padding", "x", x);
+  require(x.rank() >= 2 && x.dim(0) == runs.B() && x.dim(1) == runs.L(), "zero_padding", "x must be [", runs.B(), ", ",
+          runs.L(), ", ...], got ", x);
+  if (runs.is_full()) return x;
+  Shape shape{runs.B(), runs.L()};
+  while (shape.rank() < x.rank()) shape.push_back(1);
+  return where(runs.mask(x.device()).reshape(shape), x, zeros({}, x.dtype(), x.device()));
+}
+
 Var cast(const Var& x, DType dtype) {
   check_floating("cast", "x", x);
   require(is_floating(dtype), "cast", "dtype must be F64, F32 or BF16, got ", dtype);

@@ -2,12 +2,13 @@
 
 #include "autograd/var.h"
 #include "ops/elementwise/activation.h"
+#include "tensor/runs.h"
 
 namespace matmix {
 
 // Unary maps y = f(x), element by element.  x: any shape and strides, floating. Returns x's shape, dtype, device,
 // contiguous. Gradient: dx = f'(x) dy; keeps x or y, whichever f' needs (functors.h states both). Cost: 1 read, 1
-// write.
+// write. NaN passes through, value and slope; at infinities both are the limits.
 Var neg(const Var& x);
 Var exp(const Var& x);
 Var log(const Var& x);
@@ -42,6 +43,9 @@ Var gated(const Var& a, const Var& b, Activation act);
 Var affine(const Var& x, double scale, double shift = 0);
 /// a where condition is true, else b. condition: Bool, broadcasts with a and b; no gradient to it.
 Var where(const Tensor& condition, const Var& a, const Var& b);
+/// x, its padding as 0 whatever it holds (NaN too): zeros that sums over all rows can take in. x itself if no token is
+/// padding. x: [B, L, ...]. Gradient: dy, 0 at padding.
+Var zero_padding(const Var& x, const Runs& runs);
 /// x in another floating dtype; x itself if it has it. Gradient: cast back.
 Var cast(const Var& x, DType dtype);
 

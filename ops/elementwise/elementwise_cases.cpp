@@ -1,4 +1,4 @@
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/elementwise/elementwise.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"

@@ -68,21 +68,27 @@ struct Choice {
 // `map` and `gradient` are numbers in the lists above. Shapes are equal, dtypes too (but condition is Bool, and dx of
 // binary_backward may be F32 for BF16); any strides.
 // Outputs must not overlap inputs.
+using UnaryForwardEntry = void(int map, const Tensor& x, const Tensor& y);
+using UnaryBackwardEntry = void(int map, const Tensor& kept, const Tensor& dy, const Tensor& dx);
+using AffineEntry = void(double scale, double shift, const Tensor& x, const Tensor& y);
+using BinaryForwardEntry = void(int map, const Tensor& a, const Tensor& b, const Tensor& y);
+using BinaryBackwardEntry = void(int gradient, const Tensor& a, const Tensor& b, const Tensor& dy, const Tensor& dx);
+using WhereEntry = void(const Tensor& condition, const Tensor& a, const Tensor& b, const Tensor& y);
 namespace cpu {
-void unary_forward(int map, const Tensor& x, const Tensor& y);
-void unary_backward(int map, const Tensor& kept, const Tensor& dy, const Tensor& dx);
-void affine(double scale, double shift, const Tensor& x, const Tensor& y);
-void binary_forward(int map, const Tensor& a, const Tensor& b, const Tensor& y);
-void binary_backward(int gradient, const Tensor& a, const Tensor& b, const Tensor& dy, const Tensor& dx);
-void where(const Tensor& condition, const Tensor& a, const Tensor& b, const Tensor& y);
+UnaryForwardEntry unary_forward;
+UnaryBackwardEntry unary_backward;
+AffineEntry affine;
+BinaryForwardEntry binary_forward;
+BinaryBackwardEntry binary_backward;
+WhereEntry where;
 }  // namespace cpu
 namespace cuda {
-void unary_forward(int map, const Tensor& x, const Tensor& y);
-void unary_backward(int map, const Tensor& kept, const Tensor& dy, const Tensor& dx);
-void affine(double scale, double shift, const Tensor& x, const Tensor& y);
-void binary_forward(int map, const Tensor& a, const Tensor& b, const Tensor& y);
-void binary_backward(int gradient, const Tensor& a, const Tensor& b, const Tensor& dy, const Tensor& dx);
-void where(const Tensor& condition, const Tensor& a, const Tensor& b, const Tensor& y);
+UnaryForwardEntry unary_forward;
+UnaryBackwardEntry unary_backward;
+AffineEntry affine;
+BinaryForwardEntry binary_forward;
+BinaryBackwardEntry binary_backward;
+WhereEntry where;
 }  // namespace cuda
 inline constexpr Kernel kUnaryForward{"unary_forward", cpu::unary_forward, IF_CUDA(cuda::unary_forward)};
 inline constexpr Kernel kUnaryBackward{"unary_backward", cpu::unary_backward, IF_CUDA(cuda::unary_backward)};

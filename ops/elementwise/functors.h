@@ -53,7 +53,10 @@ struct Reciprocal {
 struct Abs {
   static constexpr Keeps kKeeps = Keeps::kInput;
   HOST_DEVICE static auto value(auto x) { return std::fabs(x); }
-  HOST_DEVICE static auto slope(auto x) { return (x > 0) - (x < 0); }
+  template <class T>
+  HOST_DEVICE static T slope(T x) {
+    return x != x ? x : T((x > 0) - (x < 0));
+  }
 };
 struct Sin {
   static constexpr Keeps kKeeps = Keeps::kInput;
@@ -83,23 +86,36 @@ struct Softplus {
 struct Relu {
   static constexpr Keeps kKeeps = Keeps::kOutput;
   HOST_DEVICE static auto value(auto x) { return x < 0 ? 0 : x; }  // NaN stays NaN
-  HOST_DEVICE static auto slope(auto y) { return y > 0 ? 1 : 0; }
+  template <class T>
+  HOST_DEVICE static T slope(T y) {
+    return y != y ? y : T(y > 0);
+  }
 };
+/// x, infinities as finite numbers: their product with a weight that has reached 0 is 0, the limit, and not NaN.
+template <class T>
+HOST_DEVICE T finite_below(T x) {
+  return x < T(-1e30f) ? T(-1e30f) : x;
+}
+template <class T>
+HOST_DEVICE T finite(T x) {
+  return x > T(1e30f) ? T(1e30f) : finite_below(x);
+}
+
 struct Silu {
   static constexpr Keeps kKeeps = Keeps::kInput;
-  HOST_DEVICE static auto value(auto x) { return x * math::sigmoid(x); }
+  HOST_DEVICE static auto value(auto x) { return finite_below(x) * math::sigmoid(x); }
   template <class T>
   HOST_DEVICE static T slope(T x) {
     const T s = math::sigmoid(x);
-    return s + x * s * (1 - s);
+    return s + finite(x) * s * (1 - s);
   }
 };
 struct Gelu {
   static constexpr Keeps kKeeps = Keeps::kInput;
-  HOST_DEVICE static auto value(auto x) { return x * math::normal_cdf(x); }
+  HOST_DEVICE static auto value(auto x) { return finite_below(x) * math::normal_cdf(x); }
   template <class T>
   HOST_DEVICE static T slope(T x) {
-    return math::normal_cdf(x) + x * T(0.39894228040143267794) * math::exp(x * x * T(-0.5));
+    return math::normal_cdf(x) + finite(x) * T(0.39894228040143267794) * math::exp(x * x * T(-0.5));
   }
 };
 struct Add {
@@ -120,13 +136,25 @@ struct Div {
 };
 struct Maximum {
   HOST_DEVICE static auto value(auto a, auto b) { return a >= b || a != a ? a : b; }
-  HOST_DEVICE static auto slope_a(auto a, auto b) { return a >= b ? 1 : 0; }
-  HOST_DEVICE static auto slope_b(auto a, auto b) { return a >= b ? 0 : 1; }
+  template <class T>
+  HOST_DEVICE static T slope_a(T a, T b) {
+    return a != a ? a : T(a >= b);
+  }
+  template <class T>
+  HOST_DEVICE static T slope_b(T a, T b) {
+    return a != a ? T(0) : b != b ? b : T(a < b);
+  }
 };
 struct Minimum {
   HOST_DEVICE static auto value(auto a, auto b) { return a <= b || a != a ? a : b; }
-  HOST_DEVICE static auto slope_a(auto a, auto b) { return a <= b ? 1 : 0; }
-  HOST_DEVICE static auto slope_b(auto a, auto b) { return a <= b ? 0 : 1; }
+  template <class T>
+  HOST_DEVICE static T slope_a(T a, T b) {
+    return a != a ? a : T(a <= b);
+  }
+  template <class T>
+  HOST_DEVICE static T slope_b(T a, T b) {
+    return a != a ? T(0) : b != b ? b : T(a > b);
+  }
 };
 
 /// F'(x) where only x is at hand, whatever F's slope is stated in.

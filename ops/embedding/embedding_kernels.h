@@ -8,13 +8,15 @@ namespace matmix {
 /// forward:  y[t, :] = table[ids[t], :]; a row of NaN for an id outside [0, V) (CUDA; the CPU is given none).
 /// backward: dtable[v, :] += sum over t with ids[t] = v of dy[t, :].
 ///   table, dtable [V, D] dense rows; dtable of any floating dtype     ids [T] I64 or I32; y, dy [T, D]; all contiguous
+using EmbeddingForwardEntry = void(const Tensor& table, const Tensor& ids, const Tensor& y);
+using EmbeddingBackwardEntry = void(const Tensor& dy, const Tensor& ids, const Tensor& dtable);
 namespace cpu {
-void embedding_forward(const Tensor& table, const Tensor& ids, const Tensor& y);
-void embedding_backward(const Tensor& dy, const Tensor& ids, const Tensor& dtable);
+EmbeddingForwardEntry embedding_forward;
+EmbeddingBackwardEntry embedding_backward;
 }  // namespace cpu
 namespace cuda {
-void embedding_forward(const Tensor& table, const Tensor& ids, const Tensor& y);
-void embedding_backward(const Tensor& dy, const Tensor& ids, const Tensor& dtable);
+EmbeddingForwardEntry embedding_forward;
+EmbeddingBackwardEntry embedding_backward;
 }  // namespace cuda
 inline constexpr Kernel kEmbeddingForward{"embedding_forward", cpu::embedding_forward,
                                           IF_CUDA(cuda::embedding_forward)};

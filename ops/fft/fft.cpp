@@ -1,8 +1,8 @@
 #include "ops/fft/fft.h"
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/fft/fft_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

@@ -1,4 +1,4 @@
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/fft/fft.h"
 
 namespace matmix {
@@ -7,22 +7,19 @@ namespace {
 using Strides = OpArgument::Strides;
 
 OpCase forward(const char* variant, const Shape& x, int axis, int64_t n) {
-  return {"rfft",
-          variant,
-          {{"x", x, -2, 2, Strides::kAny}},
-          [=](const std::vector<Var>& in) { return std::vector{rfft(in[0], axis, n)}; }};
+  return {"rfft", variant, {{"x", x, -2, 2, Strides::kAny}}, [=](const std::vector<Var>& in) {
+            return std::vector{rfft(in[0], axis, n)};
+          }};
 }
 OpCase inverse(const char* variant, const Shape& X, int axis, int64_t n) {
-  return {"irfft",
-          variant,
-          {{"X", X, -2, 2, Strides::kAny}},
-          [=](const std::vector<Var>& in) { return std::vector{irfft(in[0], axis, n)}; }};
+  return {"irfft", variant, {{"X", X, -2, 2, Strides::kAny}}, [=](const std::vector<Var>& in) {
+            return std::vector{irfft(in[0], axis, n)};
+          }};
 }
 OpCase cosines(const char* variant, const Shape& x, int axis, int64_t n) {
-  return {"cosine_transform",
-          variant,
-          {{"x", x, -2, 2, Strides::kAny}},
-          [=](const std::vector<Var>& in) { return std::vector{cosine_transform(in[0], axis, n)}; }};
+  return {"cosine_transform", variant, {{"x", x, -2, 2, Strides::kAny}}, [=](const std::vector<Var>& in) {
+            return std::vector{cosine_transform(in[0], axis, n)};
+          }};
 }
 
 }  // namespace

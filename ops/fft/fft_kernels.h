@@ -15,18 +15,21 @@ struct SpectrumWeights {
 
 // x [A, L, C] T, any strides, columns of one length; X [A, n/2 + 1, 2, C] Accumulator<T>, contiguous. n > 0.
 // Row j of x is that of j mod n: beyond n it is added to, or read from, the same place.
-namespace cpu {
 /// X_k = w_k sum_j x_j e^{-2 pi i jk / n}.
-void rfft(const Tensor& x, int64_t n, SpectrumWeights w, const Tensor& X);
+using RfftEntry = void(const Tensor& x, int64_t n, SpectrumWeights w, const Tensor& X);
 /// x_j = sum_{k <= n/2} w_k Re(X_k e^{2 pi i jk / n}): the transpose of rfft with the same weights.
-void irfft(const Tensor& X, int64_t n, SpectrumWeights w, const Tensor& x);
+using IrfftEntry = void(const Tensor& X, int64_t n, SpectrumWeights w, const Tensor& x);
 /// y_i = sum_j cos(2 pi ij / n) x_j; y as x.
-void cosine_transform(const Tensor& x, int64_t n, const Tensor& y);
+using CosineTransformEntry = void(const Tensor& x, int64_t n, const Tensor& y);
+namespace cpu {
+RfftEntry rfft;
+IrfftEntry irfft;
+CosineTransformEntry cosine_transform;
 }  // namespace cpu
 namespace cuda {
-void rfft(const Tensor& x, int64_t n, SpectrumWeights w, const Tensor& X);
-void irfft(const Tensor& X, int64_t n, SpectrumWeights w, const Tensor& x);
-void cosine_transform(const Tensor& x, int64_t n, const Tensor& y);
+RfftEntry rfft;
+IrfftEntry irfft;
+CosineTransformEntry cosine_transform;
 }  // namespace cuda
 
 inline constexpr Kernel kRfft{"rfft", cpu::rfft, IF_CUDA(cuda::rfft)};

@@ -1,8 +1,8 @@
 #include "ops/gather/gather.h"
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/gather/gather_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

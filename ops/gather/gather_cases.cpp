@@ -1,4 +1,4 @@
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/gather/gather.h"
 #include "tensor/create.h"
 

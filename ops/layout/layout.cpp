@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/layout/layout_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

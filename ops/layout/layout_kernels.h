@@ -6,12 +6,13 @@
 namespace matmix {
 
 /// y[a, i, b] = x[a, n - 1 - i, b],  x, y [A, n, B] contiguous, of one dtype (any), not empty.
+using FlipEntry = void(const Tensor& x, const Tensor& y);
 namespace cpu {
-void flip(const Tensor& x, const Tensor& y);
-}
+FlipEntry flip;
+}  // namespace cpu
 namespace cuda {
-void flip(const Tensor& x, const Tensor& y);
-}
+FlipEntry flip;
+}  // namespace cuda
 inline constexpr Kernel kFlip{"flip", cpu::flip, IF_CUDA(cuda::flip)};
 
 }  // namespace matmix

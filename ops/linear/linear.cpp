@@ -1,11 +1,11 @@
 #include "ops/linear/linear.h"
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/elementwise/functors.h"
 #include "ops/linear/linear_kernels.h"
 #include "ops/matmul/gemm.h"
 #include "ops/matmul/give_product.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

@@ -1,4 +1,4 @@
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/linear/linear.h"
 
 namespace matmix {
@@ -12,10 +12,9 @@ OpCase with_bias(const char* variant, Activation act, const Shape& lead = {2, 3}
 }
 
 OpCase without_bias(const char* variant, Activation act) {
-  return {"linear",
-          variant,
-          {{"x", {7, 5}}, {"weight", {4, 5}}},
-          [act](const std::vector<Var>& in) { return std::vector{linear(in[0], in[1], {.act = act})}; }};
+  return {"linear", variant, {{"x", {7, 5}}, {"weight", {4, 5}}}, [act](const std::vector<Var>& in) {
+            return std::vector{linear(in[0], in[1], {.act = act})};
+          }};
 }
 
 }  // namespace

@@ -9,15 +9,18 @@ namespace matmix {
 // The part of linear after the product, over rows of N values. u, y, kept, dy, du [rows, N], one dtype T, dense rows;
 // bias [N] of Accumulator<T>.
 
-namespace cpu {
 /// y = act(u + bias); y may be u.
-void bias_act_forward(const Tensor& u, const Tensor& bias, Activation act, const Tensor& y);
+using BiasActForwardEntry = void(const Tensor& u, const Tensor& bias, Activation act, const Tensor& y);
 /// du = dy act'(u + bias), where act's slope is a function of its input: kept is u; else kept is y and bias undefined.
-void bias_act_backward(const Tensor& dy, const Tensor& kept, const Tensor& bias, Activation act, const Tensor& du);
+using BiasActBackwardEntry = void(const Tensor& dy, const Tensor& kept, const Tensor& bias, Activation act,
+                                  const Tensor& du);
+namespace cpu {
+BiasActForwardEntry bias_act_forward;
+BiasActBackwardEntry bias_act_backward;
 }  // namespace cpu
 namespace cuda {
-void bias_act_forward(const Tensor& u, const Tensor& bias, Activation act, const Tensor& y);
-void bias_act_backward(const Tensor& dy, const Tensor& kept, const Tensor& bias, Activation act, const Tensor& du);
+BiasActForwardEntry bias_act_forward;
+BiasActBackwardEntry bias_act_backward;
 }  // namespace cuda
 
 inline constexpr Kernel kBiasActForward{"bias_act_forward", cpu::bias_act_forward, IF_CUDA(cuda::bias_act_forward)};

@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "ops/common/views.h"
 #include "ops/matmul/gemm_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 
 namespace matmix {

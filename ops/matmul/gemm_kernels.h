@@ -43,12 +43,13 @@ inline MatrixOffsets matrix_offsets(const GemmProblem& p, int64_t index) {
 /// Without the repetitions of matrices that are broadcast: what a copy should copy, to be expanded again.
 Tensor one_of_each(const Tensor& x);
 
+using GemmEntry = void(const GemmProblem& problem);
 namespace cpu {
-void gemm(const GemmProblem& problem);
-}
+GemmEntry gemm;
+}  // namespace cpu
 namespace cuda {
-void gemm(const GemmProblem& problem);
-}
+GemmEntry gemm;
+}  // namespace cuda
 
 inline constexpr Kernel kGemm{"gemm", cpu::gemm, IF_CUDA(cuda::gemm)};
 

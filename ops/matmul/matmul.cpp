@@ -1,9 +1,9 @@
 #include "ops/matmul/matmul.h"
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/matmul/gemm.h"
 #include "ops/matmul/give_product.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

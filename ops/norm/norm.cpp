@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/norm/norm_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

@@ -29,7 +29,8 @@ struct NormResult {
 ///   kRms:   y = u / sqrt(mean(u^2) + eps) * weight
 ///   kLayer: y = (u - mean u) / sqrt(var u + eps) * weight + bias
 /// then, for kAfterNorm with a gate, y *= silu(gate).   x [..., D] dense rows; weight [D]; statistics in Accumulator<T>
-/// (F32 for BF16, F64 for F64). residual and a gate before the norm exclude each other (Error). D must be at least 1.
+/// (F32 for BF16, F64 for F64), right for every row of finite numbers: one whose squares leave the range is taken times a
+/// power of two. residual and a gate before the norm exclude each other (Error). D must be at least 1.
 /// Law: equal to the composition of its parts.
 /// Gradient: of x, weight, bias, residual, gate; also takes d(residual out). Keeps u (or x and gate) and the row
 /// statistics. Cost: reads each input once, writes each output once. Source: Zhang & Sennrich 2019 (RMSNorm); Ba et al.

@@ -66,9 +66,8 @@ template <class A>
 void pass_gate(int64_t D, const A* __restrict__ gate, const A* __restrict__ value, A* __restrict__ d,
                A* __restrict__ dgate) {
   for (int64_t j = 0; j < D; ++j) {
-    const A g = gate[j], s = math::sigmoid(g);
-    dgate[j] = d[j] * value[j] * (s + g * s * (1 - s));
-    d[j] *= g * s;
+    dgate[j] = d[j] * value[j] * Silu::slope(gate[j]);
+    d[j] *= Silu::value(gate[j]);
   }
 }
 
@@ -126,13 +125,30 @@ class ForwardRow {
     r_.load(i, u);
   }
 
+  struct Statistics {
+    A mean, variance;
+  };
+  Statistics statistics(const A* __restrict__ u) const {
+    const A D = static_cast<A>(D_);
+    const A mean = rule_.kind == NormKind::kLayer ? sum_of<A>(D_, [&](int64_t j) { return u[j]; }) / D : A(0);
+    return {mean, sum_of<A>(D_, [&](int64_t j) { return (u[j] - mean) * (u[j] - mean); }) / D};
+  }
+
+  /// A row whose squares leave the range is brought near 1 first, by a power of two.
   void normalise(int64_t i, A* __restrict__ u) const {
-    const bool is_layer = rule_.kind == NormKind::kLayer;
-    const A mean = is_layer ? sum_of<A>(D_, [&](int64_t j) { return u[j]; }) / static_cast<A>(D_) : A(0);
-    const A variance = sum_of<A>(D_, [&](int64_t j) { return (u[j] - mean) * (u[j] - mean); }) / static_cast<A>(D_);
-    const A rstd = 1 / std::sqrt(variance + static_cast<A>(rule_.eps));
-    if (is_layer) t_.mean.data<A>()[i] = mean;
-    t_.rstd.data<A>()[i] = rstd;
+    A eps = static_cast<A>(rule_.eps), scale = 1;
+    Statistics s = statistics(u);
+    if (!norm_in_range(s.variance, eps)) {
+      A largest = 0;
+      for (int64_t j = 0; j < D_; ++j) largest = std::max(largest, std::abs(u[j]));
+      scale = norm_scale(largest);
+      for (int64_t j = 0; j < D_; ++j) u[j] *= scale;
+      eps = eps * scale * scale;
+      s = statistics(u);
+    }
+    const A mean = s.mean, rstd = 1 / std::sqrt(s.variance + eps);
+    if (rule_.kind == NormKind::kLayer) t_.mean.data<A>()[i] = mean / scale;
+    t_.rstd.data<A>()[i] = rstd * scale;
 
     const A* __restrict__ weight = t_.weight.data<A>();
     for (int64_t j = 0; j < D_; ++j) u[j] = (u[j] - mean) * rstd * weight[j];

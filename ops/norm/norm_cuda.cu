@@ -61,22 +61,21 @@ struct Forward {
   }
 };
 
-// Row norm: y = ((u - mean) rstd weight + bias) silu(gate), every part but rstd and weight optional.
-// Owns:    block = 1 row; a thread owns four neighbours of every 512 columns.
-// Traffic: reads x (residual, gate) and writes y (r) once; the second and third pass over the row hit the first cache.
-//          Bound by memory.
-// Syncs:   those of one (kRms) or two (kLayer) block sums.
-// Numerics: statistics in float for BF16 and F32, the variance from differences; fixed order, so always the same bits.
-template <class X, class Y, class R>
-__global__ void __launch_bounds__(kThreads) forward_kernel(Forward<X, Y, R> t) {
-  using A = Accumulator<X>;
-  const int64_t row = blockIdx.x, D = t.x.columns;
+template <class A>
+struct Statistics {
+  A mean, variance;
+};
+
+/// Of a row times `scale`, the same in every thread; also writes r.
+template <class X, class Y, class R, class A = Accumulator<X>>
+__device__ Statistics<A> statistics(const Forward<X, Y, R>& t, int64_t row, A scale) {
+  const int64_t D = t.x.columns;
   A mean = 0;
   if (t.mean) {
     A sum = 0;
     for_each_four(D, [&](int64_t j) {
       const auto u = t.u(row, j);
-      sum += (u[0] + u[1]) + (u[2] + u[3]);
+      sum += (u[0] * scale + u[1] * scale) + (u[2] * scale + u[3] * scale);
     });
     mean = block_sum<kThreads>(sum) / static_cast<A>(D);
   }
@@ -86,18 +85,50 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(Forward<X, Y, R> t) {
     if (t.r) t.r.store(row, j, u);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      if (j + i < D) squares += (u[i] - mean) * (u[i] - mean);
+      if (j + i < D) squares += (u[i] * scale - mean) * (u[i] * scale - mean);
   });
-  const A rstd = 1 / sqrt(block_sum<kThreads>(squares) / static_cast<A>(D) + t.eps);
+  return {mean, block_sum<kThreads>(squares) / static_cast<A>(D)};
+}
+
+/// What brings a row near 1 whose squares leave the range.
+template <class X, class Y, class R>
+__device__ Accumulator<X> scale_of(const Forward<X, Y, R>& t, int64_t row) {
+  Accumulator<X> largest = 0;
+  for_each_four(t.x.columns, [&](int64_t j) {
+    const auto u = t.u(row, j);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) largest = Max{}(largest, std::fabs(u[i]));
+  });
+  return norm_scale(block_max<kThreads>(largest));
+}
+
+// Row norm: y = ((u - mean) rstd weight + bias) silu(gate), every part but rstd and weight optional.
+// Owns:    block = 1 row; a thread owns four neighbours of every 512 columns.
+// Traffic: reads x (residual, gate) and writes y (r) once; the second and third pass over the row hit the first cache.
+//          Bound by memory.
+// Syncs:   those of one (kRms) or two (kLayer) block sums.
+// Numerics: statistics in float for BF16 and F32, the variance from differences; fixed order, so always the same bits.
+//          A row whose squares leave the range is taken times a power of two, in two passes more.
+template <class X, class Y, class R>
+__global__ void __launch_bounds__(kThreads) forward_kernel(Forward<X, Y, R> t) {
+  using A = Accumulator<X>;
+  const int64_t row = blockIdx.x, D = t.x.columns;
+  A scale = 1;
+  Statistics<A> s = statistics(t, row, scale);
+  if (!norm_in_range(s.variance, t.eps)) {
+    scale = scale_of(t, row);
+    s = statistics(t, row, scale);
+  }
+  const A mean = s.mean, rstd = 1 / sqrt(s.variance + t.eps * scale * scale);
   if (threadIdx.x == 0) {
-    if (t.mean) t.mean[row] = mean;
-    t.rstd[row] = rstd;
+    if (t.mean) t.mean[row] = mean / scale;
+    t.rstd[row] = rstd * scale;
   }
   for_each_four(D, [&](int64_t j) {
     auto v = t.u(row, j);
     const auto weight = t.weight.load(0, j);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) v[i] = (v[i] - mean) * rstd * weight[i];
+    for (int i = 0; i < 4; ++i) v[i] = (v[i] * scale - mean) * rstd * weight[i];
     if (t.bias) {
       const auto bias = t.bias.load(0, j);
 #pragma unroll

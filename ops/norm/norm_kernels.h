@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cmath>
+#include <limits>
+
 #include "ops/norm/norm.h"
 #include "tensor/kernel.h"
 #include "tensor/tensor.h"
@@ -37,13 +40,33 @@ inline int64_t norm_piece_rows(int64_t rows) {
   return even > kFewestRows ? even : kFewestRows;
 }
 
+/// Whether a row's variance in A is to be trusted: no square left the range, or vanished where no eps hides it.
+template <class A>
+HOST_DEVICE bool norm_in_range(A variance, A eps) {
+  constexpr A kLeast = std::numeric_limits<A>::min() / std::numeric_limits<A>::epsilon();
+  constexpr A kMost = std::numeric_limits<A>::max();
+  return variance <= kMost && variance + eps >= kLeast;
+}
+
+/// The power of two that brings a row of this largest magnitude near 1; 1 for a row of zeros or one that is not finite.
+template <class A>
+HOST_DEVICE A norm_scale(A largest) {
+  constexpr A kMost = std::numeric_limits<A>::max();
+  constexpr int kLimit = std::numeric_limits<A>::max_exponent - 2;
+  if (!(largest > 0 && largest <= kMost)) return 1;
+  const int up = -std::ilogb(largest);
+  return std::ldexp(A(1), up > kLimit ? kLimit : up < -kLimit ? -kLimit : up);
+}
+
+using NormForwardEntry = void(const NormRule& rule, const NormForward& tensors);
+using NormBackwardEntry = void(const NormRule& rule, const NormBackward& tensors);
 namespace cpu {
-void norm_forward(const NormRule& rule, const NormForward& tensors);
-void norm_backward(const NormRule& rule, const NormBackward& tensors);
+NormForwardEntry norm_forward;
+NormBackwardEntry norm_backward;
 }  // namespace cpu
 namespace cuda {
-void norm_forward(const NormRule& rule, const NormForward& tensors);
-void norm_backward(const NormRule& rule, const NormBackward& tensors);
+NormForwardEntry norm_forward;
+NormBackwardEntry norm_backward;
 }  // namespace cuda
 
 inline constexpr Kernel kNormForward{"norm_forward", cpu::norm_forward, IF_CUDA(cuda::norm_forward)};

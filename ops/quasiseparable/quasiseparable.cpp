@@ -4,10 +4,10 @@
 #include <array>
 
 #include "autograd/node.h"
-#include "ops/gradient_place.h"
+#include "ops/common/gradient_place.h"
+#include "ops/common/views.h"
 #include "ops/quasiseparable/quasiseparable_check.h"
 #include "ops/quasiseparable/quasiseparable_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

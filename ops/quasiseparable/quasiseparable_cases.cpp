@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/quasiseparable/quasiseparable.h"
 
 namespace matmix {
@@ -34,8 +34,7 @@ QuasiseparableInputs inputs_of(const std::vector<OpArgument>& arguments, const s
 
 OpCase quasiseparable_case(const char* variant, std::vector<OpArgument> arguments, const QuasiseparableOptions& options,
                            bool shared = false) {
-  return {"quasiseparable", variant, arguments,
-          [=](const std::vector<Var>& in) {
+  return {"quasiseparable", variant, arguments, [=](const std::vector<Var>& in) {
             return std::vector{quasiseparable(in[0], inputs_of(arguments, in, shared), options)};
           }};
 }
@@ -43,15 +42,13 @@ OpCase quasiseparable_case(const char* variant, std::vector<OpArgument> argument
 /// The twins written out: M and r of all but x.
 OpCase matrix_case(const char* variant, const std::vector<OpArgument>& arguments,
                    const QuasiseparableOptions& options) {
-  return {"quasiseparable_matrix", variant, arguments,
-          [=](const std::vector<Var>& in) {
+  return {"quasiseparable_matrix", variant, arguments, [=](const std::vector<Var>& in) {
             return std::vector{quasiseparable_matrix(inputs_of(arguments, in, false), options)};
           }};
 }
 OpCase offset_case(const char* variant, const std::vector<OpArgument>& arguments,
                    const QuasiseparableOptions& options) {
-  return {"quasiseparable_offset", variant, arguments,
-          [=](const std::vector<Var>& in) {
+  return {"quasiseparable_offset", variant, arguments, [=](const std::vector<Var>& in) {
             QuasiseparableInputs q = inputs_of(arguments, in, false);
             q.B_f = q.C_f.detach();  // which no offset reads
             q.B_b = q.C_b.detach();

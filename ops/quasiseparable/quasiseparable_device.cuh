@@ -1,8 +1,8 @@
 #pragma once
 
 #include "ops/elementwise/vector_math.h"
-#include "ops/matmul/tile_product.cuh"
 #include "ops/quasiseparable/quasiseparable_kernels.h"
+#include "tensor/cuda/tile_product.cuh"
 
 // What the CUDA stages share. A chunk fits in one tile, so its tokens are rows and columns of tiles; T is x's type.
 namespace matmix::cuda::quasi {

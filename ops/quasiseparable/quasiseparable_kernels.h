@@ -85,17 +85,18 @@ inline int64_t longest_chunk(Device device, DType dtype) {
 // states [chunks, H, directions, N, P] Accumulator<T>: what enters each chunk in each direction. Undefined if every run
 // is one chunk, there are no initial states and final ones are not wanted: then all of them are 0.
 // final_states, dfinal [runs, H, P, N] Accumulator<T>, contiguous, or undefined: what leaves each run, by direction.
+using QuasiseparableForwardEntry = void(const QuasiseparableValues& v, const Tensor& y, const Tensor& states,
+                                        const std::array<Tensor, 2>& final_states);
+using QuasiseparableBackwardEntry = void(const QuasiseparableValues& v, const Tensor& dy,
+                                         const std::array<Tensor, 2>& dfinal, const Tensor& states,
+                                         const QuasiseparableGradients& to);
 namespace cpu {
-void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states,
-                            const std::array<Tensor, 2>& final_states);
-void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<Tensor, 2>& dfinal,
-                             const Tensor& states, const QuasiseparableGradients& to);
+QuasiseparableForwardEntry quasiseparable_forward;
+QuasiseparableBackwardEntry quasiseparable_backward;
 }  // namespace cpu
 namespace cuda {
-void quasiseparable_forward(const QuasiseparableValues& v, const Tensor& y, const Tensor& states,
-                            const std::array<Tensor, 2>& final_states);
-void quasiseparable_backward(const QuasiseparableValues& v, const Tensor& dy, const std::array<Tensor, 2>& dfinal,
-                             const Tensor& states, const QuasiseparableGradients& to);
+QuasiseparableForwardEntry quasiseparable_forward;
+QuasiseparableBackwardEntry quasiseparable_backward;
 }  // namespace cuda
 
 inline constexpr Kernel kQuasiseparableForward{"quasiseparable_forward", cpu::quasiseparable_forward,

@@ -11,17 +11,21 @@ namespace matmix {
 //   max_backward        dx_ri = dy_r if i = index_r, else 0
 //   logsumexp_forward   y_r = m + log sum_i exp(x_ri - m), m = max_i x_ri; m itself if m is infinite
 //   logsumexp_backward  dx_ri = dy_r exp(x_ri - y_r), 0 where y_r is -infinity
+using MaxForwardEntry = void(const Tensor& x, const Tensor& y, const Tensor& index);
+using MaxBackwardEntry = void(const Tensor& index, const Tensor& dy, const Tensor& dx);
+using LogsumexpForwardEntry = void(const Tensor& x, const Tensor& y);
+using LogsumexpBackwardEntry = void(const Tensor& x, const Tensor& y, const Tensor& dy, const Tensor& dx);
 namespace cpu {
-void max_forward(const Tensor& x, const Tensor& y, const Tensor& index);
-void max_backward(const Tensor& index, const Tensor& dy, const Tensor& dx);
-void logsumexp_forward(const Tensor& x, const Tensor& y);
-void logsumexp_backward(const Tensor& x, const Tensor& y, const Tensor& dy, const Tensor& dx);
+MaxForwardEntry max_forward;
+MaxBackwardEntry max_backward;
+LogsumexpForwardEntry logsumexp_forward;
+LogsumexpBackwardEntry logsumexp_backward;
 }  // namespace cpu
 namespace cuda {
-void max_forward(const Tensor& x, const Tensor& y, const Tensor& index);
-void max_backward(const Tensor& index, const Tensor& dy, const Tensor& dx);
-void logsumexp_forward(const Tensor& x, const Tensor& y);
-void logsumexp_backward(const Tensor& x, const Tensor& y, const Tensor& dy, const Tensor& dx);
+MaxForwardEntry max_forward;
+MaxBackwardEntry max_backward;
+LogsumexpForwardEntry logsumexp_forward;
+LogsumexpBackwardEntry logsumexp_backward;
 }  // namespace cuda
 inline constexpr Kernel kMaxForward{"max_forward", cpu::max_forward, IF_CUDA(cuda::max_forward)};
 inline constexpr Kernel kMaxBackward{"max_backward", cpu::max_backward, IF_CUDA(cuda::max_backward)};

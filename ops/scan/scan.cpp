@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/scan/scan_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

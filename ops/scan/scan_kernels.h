@@ -9,15 +9,18 @@ namespace matmix {
 ///   cumsum        y[a, i, b] = sum_{k <= i} x[a, k, b] (k < i if exclusive);  x, y [A, n, B], y of x's dtype or F64
 ///   segsum        y[r, i, j] = sum_{k = j+1..i} x[r, k] for i >= j, -infinity above;  x [R, L], y [R, L, L], one dtype
 ///   triangle_sum  y[r, k] = sum_{i >= k} x[r, i, k];  x F64 [R, L, L], y [R, L]
+using CumsumEntry = void(const Tensor& x, const Tensor& y, bool reverse, bool exclusive);
+using SegsumEntry = void(const Tensor& x, const Tensor& y, bool reverse);
+using TriangleSumEntry = void(const Tensor& x, const Tensor& y, bool reverse);
 namespace cpu {
-void cumsum(const Tensor& x, const Tensor& y, bool reverse, bool exclusive);
-void segsum(const Tensor& x, const Tensor& y, bool reverse);
-void triangle_sum(const Tensor& x, const Tensor& y, bool reverse);
+CumsumEntry cumsum;
+SegsumEntry segsum;
+TriangleSumEntry triangle_sum;
 }  // namespace cpu
 namespace cuda {
-void cumsum(const Tensor& x, const Tensor& y, bool reverse, bool exclusive);
-void segsum(const Tensor& x, const Tensor& y, bool reverse);
-void triangle_sum(const Tensor& x, const Tensor& y, bool reverse);
+CumsumEntry cumsum;
+SegsumEntry segsum;
+TriangleSumEntry triangle_sum;
 }  // namespace cuda
 inline constexpr Kernel kCumsum{"cumsum", cpu::cumsum, IF_CUDA(cuda::cumsum)};
 inline constexpr Kernel kSegsum{"segsum", cpu::segsum, IF_CUDA(cuda::segsum)};

@@ -1,9 +1,9 @@
 #include "ops/softmax/softmax.h"
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/layout/layout.h"
 #include "ops/softmax/softmax_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 
 namespace matmix {

@@ -12,17 +12,21 @@ namespace matmix {
 //   softmax_backward      dx_ri = y_ri (dy_ri - sum_j y_rj dy_rj)
 //   log_softmax_forward   y_ri = x_ri - m - log sum; stats
 //   log_softmax_backward  dx_ri = dy_ri - exp(x_ri - m - log sum) sum_j dy_rj
+using SoftmaxForwardEntry = void(const Tensor& x, const Tensor& y);
+using SoftmaxBackwardEntry = void(const Tensor& y, const Tensor& dy, const Tensor& dx);
+using LogSoftmaxForwardEntry = void(const Tensor& x, const Tensor& y, const Tensor& stats);
+using LogSoftmaxBackwardEntry = void(const Tensor& x, const Tensor& stats, const Tensor& dy, const Tensor& dx);
 namespace cpu {
-void softmax_forward(const Tensor& x, const Tensor& y);
-void softmax_backward(const Tensor& y, const Tensor& dy, const Tensor& dx);
-void log_softmax_forward(const Tensor& x, const Tensor& y, const Tensor& stats);
-void log_softmax_backward(const Tensor& x, const Tensor& stats, const Tensor& dy, const Tensor& dx);
+SoftmaxForwardEntry softmax_forward;
+SoftmaxBackwardEntry softmax_backward;
+LogSoftmaxForwardEntry log_softmax_forward;
+LogSoftmaxBackwardEntry log_softmax_backward;
 }  // namespace cpu
 namespace cuda {
-void softmax_forward(const Tensor& x, const Tensor& y);
-void softmax_backward(const Tensor& y, const Tensor& dy, const Tensor& dx);
-void log_softmax_forward(const Tensor& x, const Tensor& y, const Tensor& stats);
-void log_softmax_backward(const Tensor& x, const Tensor& stats, const Tensor& dy, const Tensor& dx);
+SoftmaxForwardEntry softmax_forward;
+SoftmaxBackwardEntry softmax_backward;
+LogSoftmaxForwardEntry log_softmax_forward;
+LogSoftmaxBackwardEntry log_softmax_backward;
 }  // namespace cuda
 inline constexpr Kernel kSoftmaxForward{"softmax_forward", cpu::softmax_forward, IF_CUDA(cuda::softmax_forward)};
 inline constexpr Kernel kSoftmaxBackward{"softmax_backward", cpu::softmax_backward, IF_CUDA(cuda::softmax_backward)};

@@ -4,12 +4,12 @@
 #include <array>
 
 #include "autograd/node.h"
+#include "ops/common/gradient_place.h"
+#include "ops/common/views.h"
 #include "ops/elementwise/elementwise.h"
-#include "ops/gradient_place.h"
 #include "ops/layout/layout.h"
 #include "ops/ssd/ssd_check.h"
 #include "ops/ssd/ssd_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

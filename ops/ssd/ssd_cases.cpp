@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/layout/layout.h"
 #include "ops/ssd/ssd.h"
 
@@ -22,8 +22,7 @@ SsdInputs inputs_of(const std::vector<OpArgument>& arguments, const std::vector<
 }
 
 OpCase ssd_case(const std::string& variant, std::vector<OpArgument> arguments, const SsdOptions& options) {
-  return {"ssd", variant, arguments,
-          [=](const std::vector<Var>& in) {
+  return {"ssd", variant, arguments, [=](const std::vector<Var>& in) {
             const SsdResult result = ssd(in[0], inputs_of(arguments, in), options);
             return std::vector{result.y, result.final_state};
           }};
@@ -40,8 +39,7 @@ OpCase matrix_case(const std::string& variant, const std::vector<OpArgument>& ar
           [=](const std::vector<Var>& in) { return std::vector{ssd_matrix(inputs_of(arguments, in), reverse)}; }};
 }
 OpCase offset_case(const std::string& variant, const std::vector<OpArgument>& arguments, bool reverse) {
-  return {"ssd_offset", variant, arguments,
-          [=](const std::vector<Var>& in) {
+  return {"ssd_offset", variant, arguments, [=](const std::vector<Var>& in) {
             SsdInputs s = inputs_of(arguments, in);
             s.B = s.C.detach();  // which no offset reads
             return std::vector{ssd_offset(s, reverse)};
@@ -60,8 +58,7 @@ OpCase step_case(const std::string& variant, const std::vector<OpArgument>& of_r
     }
   }
   arguments.push_back({"state", {kB, kH, kP, kN}, -2, 2, OpArgument::Strides::kAny, true});
-  return {"ssd_step", variant, arguments,
-          [=](const std::vector<Var>& in) {
+  return {"ssd_step", variant, arguments, [=](const std::vector<Var>& in) {
             const SsdResult result = ssd_step(in.back(), in[0], inputs_of(arguments, in));
             return std::vector{result.y, result.final_state};
           }};

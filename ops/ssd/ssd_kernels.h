@@ -26,15 +26,16 @@ inline int64_t longest_ssd_chunk(Device device) { return device.is_cuda() ? 16 :
 // y, dy [B, L, H, P] T, dense rows; tokens outside the runs are not written.
 // states [chunks, H, P, N] Accumulator<T>: what enters each chunk.
 // final_state, dfinal [runs, H, P, N] Accumulator<T>, contiguous; dfinal may be undefined.
+using SsdForwardEntry = void(const SsdValues& s, const Tensor& y, const Tensor& states, const Tensor& final_state);
+using SsdBackwardEntry = void(const SsdValues& s, const Tensor& dy, const Tensor& dfinal, const Tensor& states,
+                              const QuasiseparableGradients& to, const SsdRates& rates);
 namespace cpu {
-void ssd_forward(const SsdValues& s, const Tensor& y, const Tensor& states, const Tensor& final_state);
-void ssd_backward(const SsdValues& s, const Tensor& dy, const Tensor& dfinal, const Tensor& states,
-                  const QuasiseparableGradients& to, const SsdRates& rates);
+SsdForwardEntry ssd_forward;
+SsdBackwardEntry ssd_backward;
 }  // namespace cpu
 namespace cuda {
-void ssd_forward(const SsdValues& s, const Tensor& y, const Tensor& states, const Tensor& final_state);
-void ssd_backward(const SsdValues& s, const Tensor& dy, const Tensor& dfinal, const Tensor& states,
-                  const QuasiseparableGradients& to, const SsdRates& rates);
+SsdForwardEntry ssd_forward;
+SsdBackwardEntry ssd_backward;
 }  // namespace cuda
 
 inline constexpr Kernel kSsdForward{"ssd_forward", cpu::ssd_forward, IF_CUDA(cuda::ssd_forward)};

@@ -1,9 +1,9 @@
 #include "ops/toeplitz/toeplitz.h"
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/toeplitz/toeplitz_check.h"
 #include "ops/toeplitz/toeplitz_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/transfer.h"
 

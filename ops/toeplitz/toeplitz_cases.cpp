@@ -1,4 +1,4 @@
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/toeplitz/toeplitz.h"
 
 namespace matmix {
@@ -13,10 +13,9 @@ OpCase toeplitz_product(const char* variant, int64_t rows, const Shape& x, doubl
           [=](const std::vector<Var>& in) { return std::vector{toeplitz(in[0], in[1], scale)}; }};
 }
 OpCase toeplitz_table(const char* variant, const Shape& taps, double scale = 1) {
-  return {"toeplitz_matrix",
-          variant,
-          {{"taps", taps, -2, 2, Strides::kAny}},
-          [=](const std::vector<Var>& in) { return std::vector{toeplitz_matrix(in[0], scale)}; }};
+  return {"toeplitz_matrix", variant, {{"taps", taps, -2, 2, Strides::kAny}}, [=](const std::vector<Var>& in) {
+            return std::vector{toeplitz_matrix(in[0], scale)};
+          }};
 }
 
 }  // namespace

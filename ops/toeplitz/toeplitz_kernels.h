@@ -13,17 +13,18 @@ inline int64_t toeplitz_size(int64_t L) {
 }
 
 // taps [B or 1, 2L - 1, H] Accumulator<T>, contiguous; x, y, dy, dx [B, L, H, P] T, dense rows; nothing is empty.
-namespace cpu {
 /// y = scale T x.
-void toeplitz_forward(const Tensor& taps, const Tensor& x, double scale, const Tensor& y);
+using ToeplitzForwardEntry = void(const Tensor& taps, const Tensor& x, double scale, const Tensor& y);
 /// dx = scale T' dy and dtaps [B, 2L - 1, H] Accumulator<T>, contiguous, row by row; either may be undefined.
-void toeplitz_backward(const Tensor& taps, const Tensor& x, const Tensor& dy, double scale, const Tensor& dtaps,
-                       const Tensor& dx);
+using ToeplitzBackwardEntry = void(const Tensor& taps, const Tensor& x, const Tensor& dy, double scale,
+                                   const Tensor& dtaps, const Tensor& dx);
+namespace cpu {
+ToeplitzForwardEntry toeplitz_forward;
+ToeplitzBackwardEntry toeplitz_backward;
 }  // namespace cpu
 namespace cuda {
-void toeplitz_forward(const Tensor& taps, const Tensor& x, double scale, const Tensor& y);
-void toeplitz_backward(const Tensor& taps, const Tensor& x, const Tensor& dy, double scale, const Tensor& dtaps,
-                       const Tensor& dx);
+ToeplitzForwardEntry toeplitz_forward;
+ToeplitzBackwardEntry toeplitz_backward;
 }  // namespace cuda
 
 inline constexpr Kernel kToeplitzForward{"toeplitz_forward", cpu::toeplitz_forward, IF_CUDA(cuda::toeplitz_forward)};

@@ -15,11 +15,12 @@ HOST_DEVICE bool ranks_before(A x, int64_t i, A y, int64_t j) {
 
 /// indices[r, :] = where the k first of row r stand, in their order.
 ///   x [R, n] floating, indices [R, k] I64; contiguous; R > 0, 0 < k <= n
+using TopkEntry = void(const Tensor& x, const Tensor& indices);
 namespace cpu {
-void topk(const Tensor& x, const Tensor& indices);
+TopkEntry topk;
 }  // namespace cpu
 namespace cuda {
-void topk(const Tensor& x, const Tensor& indices);
+TopkEntry topk;
 }  // namespace cuda
 inline constexpr Kernel kTopk{"topk", cpu::topk, IF_CUDA(cuda::topk)};
 

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "autograd/node.h"
+#include "ops/common/views.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/fft/fft.h"
 #include "ops/layout/layout.h"
@@ -13,7 +14,6 @@
 #include "ops/reduce/reduce.h"
 #include "ops/vandermonde/vandermonde_check.h"
 #include "ops/vandermonde/vandermonde_kernels.h"
-#include "ops/views.h"
 #include "tensor/create.h"
 #include "tensor/math_mode.h"
 #include "tensor/transfer.h"

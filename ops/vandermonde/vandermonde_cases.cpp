@@ -1,4 +1,4 @@
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/vandermonde/vandermonde.h"
 
 namespace matmix {

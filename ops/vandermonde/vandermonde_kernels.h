@@ -21,19 +21,22 @@ struct VandermondeBasis {
 //   gather  y = N w        spread  S = N' u        slope  dx_id = sum_m (w_m . u_i) dh(x_id, m)/dx, dx as x, contiguous
 //   tables  filter_j = 1 / phihat_j, [L, 1, 1], and powers [L, kMoments] of a grid
 // Sizes are at least 1.
+using VandermondeGatherEntry = void(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y);
+using VandermondeSpreadEntry = void(const VandermondeBasis& basis, const Tensor& x, const Tensor& u, const Tensor& S);
+using VandermondeSlopeEntry = void(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u,
+                                   const Tensor& dx);
+using VandermondeTablesEntry = void(const Grid& grid, const Tensor& filter, const Tensor& powers);
 namespace cpu {
-void vandermonde_gather(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y);
-void vandermonde_spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u, const Tensor& S);
-void vandermonde_slope(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u,
-                       const Tensor& dx);
-void vandermonde_tables(const Grid& grid, const Tensor& filter, const Tensor& powers);
+VandermondeGatherEntry vandermonde_gather;
+VandermondeSpreadEntry vandermonde_spread;
+VandermondeSlopeEntry vandermonde_slope;
+VandermondeTablesEntry vandermonde_tables;
 }  // namespace cpu
 namespace cuda {
-void vandermonde_gather(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& y);
-void vandermonde_spread(const VandermondeBasis& basis, const Tensor& x, const Tensor& u, const Tensor& S);
-void vandermonde_slope(const VandermondeBasis& basis, const Tensor& x, const Tensor& w, const Tensor& u,
-                       const Tensor& dx);
-void vandermonde_tables(const Grid& grid, const Tensor& filter, const Tensor& powers);
+VandermondeGatherEntry vandermonde_gather;
+VandermondeSpreadEntry vandermonde_spread;
+VandermondeSlopeEntry vandermonde_slope;
+VandermondeTablesEntry vandermonde_tables;
 }  // namespace cuda
 inline constexpr Kernel kVandermondeGather{"vandermonde_gather", cpu::vandermonde_gather,
                                            IF_CUDA(cuda::vandermonde_gather)};

@@ -72,7 +72,11 @@ TEST_CASE("edge cases read as by the tokenizers library") {
 
 // MATMIX_GOLDEN names a folder with bert-base-uncased/vocab.txt, golden/bert_single.jsonl and
 // golden/bert_pair_trunc64.jsonl: the whole published vocabulary.
-TEST_CASE("golden files reproduce exactly" * doctest::skip(std::getenv("MATMIX_GOLDEN") == nullptr)) {
+TEST_CASE("golden files reproduce exactly") {
+  if (std::getenv("MATMIX_GOLDEN") == nullptr) {
+    MESSAGE("skipped: MATMIX_GOLDEN names no folder with the published vocabulary");
+    return;
+  }
   const fs::path folder = std::getenv("MATMIX_GOLDEN");
   const WordPiece tokenizer = read_wordpiece(folder / "bert-base-uncased" / "vocab.txt");
   CHECK(tokenizer.casing() == Casing::kUncased);

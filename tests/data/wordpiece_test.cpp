@@ -150,6 +150,20 @@ TEST_CASE("the longest piece first, and [UNK] for a word that cannot be cut or i
   CHECK(tokenizer.encode("una unab!").words == std::vector<int32_t>{0, 1, 1, 2});
 }
 
+TEST_CASE("a token in brackets says nothing of the vocabulary's case") {
+  std::vector<std::string> pieces{"[PAD]",  "[NUM]", "[unused1]", "[UNK]", "[CLS]", "[SEP]",
+                                  "[MASK]", "hello", "world",     "##s",   "cafe"};
+  const WordPiece tokenizer(pieces);
+  CHECK(tokenizer.casing() == Casing::kUncased);
+  CHECK(pieces_of(tokenizer, "Hello Worlds Caf\xc3\xa9") == "hello world ##s cafe");
+  pieces[1] = "<URL>";
+  CHECK(WordPiece(pieces).casing() == Casing::kUncased);
+  for (const std::string capital : {"NUM", "##S", "[N", "N]", "<N]", "\xc3\x89"}) {
+    pieces[1] = capital;
+    CHECK(WordPiece(pieces).casing() == Casing::kCased);
+  }
+}
+
 TEST_CASE("cased: letters stay as they are") {
   const WordPiece tokenizer = with_pieces({"Ab", "##C", "ab", "\xc3\x89t\xc3\xa9"});
   CHECK(pieces_of(tokenizer, "Ab AbC ab \xc3\x89t\xc3\xa9") == "Ab Ab ##C ab \xc3\x89t\xc3\xa9");
@@ -223,6 +237,7 @@ TEST_CASE("vocab.txt: one piece a line, however lines end") {
   CHECK(parse_vocabulary("\xef\xbb\xbf"
                          "a\r\n##b",
                          "f") == std::vector<std::string>{"a", "##b"});
+  CHECK(parse_vocabulary("a\rb\r", "f") == std::vector<std::string>{"a", "b"});
   CHECK(parse_vocabulary("", "f").empty());
   CHECK(refusal("a\nb\r\na\n") == "read_vocabulary: f:3: pieces must differ, got \"a\" as on line 1");
   CHECK(refusal("a\n\nb") == "read_vocabulary: f:2: must hold a piece, got an empty line");

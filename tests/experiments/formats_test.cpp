@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/config/config.h"
+#include "tensor/error.h"
 #include "tensor/file.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
@@ -31,11 +32,6 @@ Names named(const std::string& from, const std::string& to) {
   return names;
 }
 
-void add_paths(const Json& object, const std::string& prefix, Names& paths) {
-  for (const auto& [key, value] : object.items())
-    value.is_object() ? add_paths(value, prefix + key + ".", paths) : void(paths.insert(prefix + key));
-}
-
 /// The keys of every line of JSON.
 Names keys_of(const std::string& lines) {
   Names keys;
@@ -57,13 +53,17 @@ void check_row(const std::string& row, const std::string& arguments) {
 
 }  // namespace
 
-TEST_CASE("docs/formats.md: every key of a config, and no other") {
-  Names real, page;
-  add_paths(Json::parse(experiments::to_json({})), "", real);
-  std::istringstream rows(read_file(MATMIX_ROOT "/docs/formats.md"));
-  for (std::string row; std::getline(rows, row) && row != "## A run's folder";)
-    if (row.starts_with("| `")) page.insert(row.substr(3, row.find('`', 3) - 3));
-  CHECK(page == real);
+TEST_CASE("docs/formats.md: every key of a config, its default and what it may be") {
+  std::string rows;
+  for (const experiments::ConfigKey& key : experiments::config_keys()) {
+    const Json fallback = Json::parse(key.fallback);
+    rows +=
+        text("| `", key.name, "` | ", fallback.is_string() ? text("`", fallback.get<std::string>(), "`") : key.fallback,
+             " | ", key.note, " |\n");
+  }
+  const std::string page = read_file(MATMIX_ROOT "/docs/formats.md"), head = "| --- | --- | --- |\n";
+  const size_t begin = page.find(head) + head.size();
+  CHECK(page.substr(begin, page.find("\n\n", begin) + 1 - begin) == rows);
 }
 
 TEST_CASE("docs/formats.md: the lines of metrics and of --json") {

@@ -127,7 +127,8 @@ TEST_CASE("two unlike mixers keep their own streams, parameters and facts") {
 
     const Tensor v = random_tensor({kB, kL, 4, 3}, 2);
     const Runs runs = Runs::of(kB, kL, {{0, 0, 9}, {1, 2, 4}});
-    const Var y_f = f->mix(c_f, v, runs), y_b = b->mix(c_b, v, runs), M_f = f->matrix(c_f, runs), M_b = b->matrix(c_b, runs);
+    const Var y_f = f->mix(c_f, v, runs), y_b = b->mix(c_b, v, runs), M_f = f->matrix(c_f, runs),
+              M_b = b->matrix(c_b, runs);
     const bool adds = join == Join::kAdd;
     CHECK(relative_error(both.mix(c, v, runs).value(), (adds ? y_f + y_b : concat({y_f, y_b}, 2)).value()) < 1e-14);
     CHECK(relative_error(both.matrix(c, runs).value(), (adds ? M_f + M_b : concat({M_f, M_b}, 1)).value()) < 1e-14);

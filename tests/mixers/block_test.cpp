@@ -5,6 +5,7 @@
 #include "autograd/backward.h"
 #include "mixers/identity.h"
 #include "mixers/quasiseparable.h"
+#include "mixers/registry.h"
 #include "nn/parameter_store.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/layout/layout.h"
@@ -95,6 +96,48 @@ TEST_CASE("Hydra with a table of coefficients does not depend on the data, and e
   CHECK(block.forward(random_tensor({2, 6, 4}, 1), Runs::full(2, 6)).shape() == Shape{2, 6, 4});
   CHECK_THROWS_WITH_AS(block.forward(random_tensor({1, 7, 4}, 1), Runs::full(1, 7)),
                        "coefficients: runs must have at most 6 tokens (the table's), got 7", Error);
+}
+
+TEST_CASE("what padding holds changes no bit of a block's result and gradients") {
+  const Runs runs = Runs::of(2, 10, {{0, 2, 5}, {1, 0, 4}, {1, 5, 4}});
+  for (const Device device : test_devices())
+    for (const MixerRow& row : registry()) {
+      CAPTURE(row.name);
+      MixerBlock block({.d_model = 8, .headdim = 4, .gate = Gate::kNone, .bias = true},
+                       [&](const BlockShape& shape) { return row.make(shape, MixerSizes{}); });
+      const nn::ParameterStore store(block, device, MathMode::kF64, 2);
+      const Tensor inside = runs.mask(device).reshape({2, 10, 1});
+      const auto filled = [&](const Tensor& x, double fill) {
+        return where(inside, x, full({}, fill, x.dtype(), device)).value();
+      };
+      const auto results = [&](double fill) {
+        store.zero_grad();
+        const Var x = leaf(filled(random_tensor({2, 10, 8}, 1, DType::F64, device), fill));
+        const Var y = block.forward(x, runs);
+        backward(y, {.seed = filled(random_tensor({2, 10, 8}, 2, DType::F64, device), 0)});
+        return std::vector{filled(y.value(), 0), x.grad(), clone(store.grad())};
+      };
+      const std::vector<Tensor> want = results(0);
+      for (const double fill : {1e30, double(NAN), double(INFINITY)}) {
+        CAPTURE(fill);
+        const std::vector<Tensor> got = results(fill);
+        for (size_t i = 0; i < got.size(); ++i) CHECK(same_bits(got[i], want[i]));
+      }
+    }
+}
+
+TEST_CASE("the block's matrix of an empty batch is empty") {
+  for (const MixerRow& row : registry()) {
+    CAPTURE(row.name);
+    MixerSizes sizes;
+    sizes.max_len = 5;
+    MixerBlock block({.d_model = 8, .headdim = 4, .gate = Gate::kNone},
+                     [&](const BlockShape& shape) { return row.make(shape, sizes); });
+    const nn::ParameterStore store(block, kCpu, MathMode::kF64, 2);
+    const Tensor x = zeros({0, 5, 8}, DType::F64);
+    CHECK(block.forward(x, Runs::full(0, 5)).shape() == Shape{0, 5, 8});
+    if (const std::optional<Var> M = block.matrix(x, Runs::full(0, 5))) CHECK(M->dim(2) == 5);
+  }
 }
 
 TEST_CASE("the three facts") {

@@ -392,6 +392,41 @@ TEST_CASE("the same bits for any number of threads") {
   CHECK(measured(1) == measured(3));
 }
 
+TEST_CASE("singular values and ranks of a matrix times a power of two, however large or small") {
+  const Tensor small = from_vector<double>({3, 1, 1, 2}, {2, 2}), M = random_tensor({9, 9}, 4),
+               low = eye(9, DType::F64);
+  const Tensor ones = full({9, 9}, 1, DType::F64), Z = shift_matrix(9);
+  const double root = std::sqrt(5);
+  for (const int power : {-1020, -600, -266, 0, 266, 532, 1018}) {
+    CAPTURE(power);
+    const auto times = [&](const Tensor& x) {
+      std::vector<double> values = to_vector<double>(x);
+      for (double& v : values) v = std::ldexp(v, power);
+      return from_vector(values, x.shape());
+    };
+    const auto near = [&](std::vector<double> values, const std::vector<double>& want) {
+      for (double& v : values) v = std::ldexp(v, -power);
+      return relative_error(from_vector(values), from_vector(want)) < 1e-14;
+    };
+    CHECK(near(singular_values(times(small)), {(5 + root) / 2, (5 - root) / 2}));
+    CHECK(rank(times(M)) == rank(M));
+    CHECK(rank(times(ones), {.scale = RankRule::Scale::kMatrix}) == 1);
+    CHECK(to_vector<int64_t>(rank_map(times(M))) == to_vector<int64_t>(rank_map(M)));
+    CHECK(quasiseparable_orders(times(M)).below.rank == quasiseparable_orders(M).below.rank);
+    CHECK(monarch_order(times(ones), 3).rank == 1);
+    CHECK(displacement_rank(times(ones), Z, Z) == displacement_rank(ones, Z, Z));
+    CHECK(displacement_rank(ones, times(Z), times(Z)) == displacement_rank(ones, Z, Z));
+    CHECK(displacement_rank(ones, Z, Z) == 2);
+  }
+}
+
+TEST_CASE("the second singular value of the Vandermonde matrix of 1, 2, ..., 48") {
+  std::vector<double> V;
+  for (int i = 1; i <= 48; ++i)
+    for (int j = 47; j >= 0; --j) V.push_back(std::pow(i, j));
+  CHECK(singular_values(from_vector(V, {48, 48}))[1] == doctest::Approx(2.14e75).epsilon(0.005));
+}
+
 TEST_CASE("no tokens and one token") {
   for (const int64_t L : {0, 1}) {
     const Tensor M = full({L, L}, 3, DType::F64);

@@ -83,6 +83,32 @@ TEST_CASE("the encoder is the pre-norm recurrence, sum and norm fused") {
   CHECK(relative_error(got.value(), want.value()) < 1e-14);
 }
 
+TEST_CASE("what padding holds changes no bit of the encoder's result and gradients") {
+  for (const Device device : test_devices()) {
+    Encoder encoder({.d_model = 4, .layers = 2, .mlp_width = 6}, twice);
+    const ParameterStore store(encoder, device, MathMode::kF64, 1);
+    const Runs runs = Runs::of(2, 5, {{0, 1, 3}, {1, 0, 4}});
+    const Tensor inside = runs.mask(device).reshape({2, 5, 1});
+    const auto filled = [&](uint64_t seed, double fill) {
+      const Tensor x = empty({2, 5, 4}, DType::F64, device);
+      random_uniform(x, -1, 1, {.seed = seed});
+      return where(inside, x, full({}, fill, DType::F64, device)).value();
+    };
+    const auto results = [&](double fill) {
+      store.zero_grad();
+      const Var x = leaf(filled(3, fill));
+      const Var y = encoder.forward(x, runs, DType::F64, {});
+      backward(y, {.seed = filled(4, 0)});
+      return std::vector{y.value(), x.grad(), clone(store.grad())};
+    };
+    const std::vector<Tensor> want = results(0);
+    for (const double fill : {1e30, double(NAN), double(INFINITY)}) {
+      const std::vector<Tensor> got = results(fill);
+      for (size_t i = 0; i < got.size(); ++i) CHECK(same_bits(got[i], want[i]));
+    }
+  }
+}
+
 TEST_CASE("every parameter of BERT receives a gradient, and padding does not matter") {
   for (const Device device : test_devices()) {
     Bert model(kTiny, twice);
@@ -167,10 +193,8 @@ TEST_CASE("so are those of a model with every mixer, along random directions") {
       return row.make(shape, {.state = 2, .groups = 1, .qk_dim = 2, .max_len = 8, .Q = 3});
     };
     const bool one_copy = make({.D = 8, .H = 2, .P = 4})->traits().copies == 1;
-    const mixers::BlockOptions options{.d_model = 4,
-                                       .headdim = 4,
-                                       .conv_width = 3,
-                                       .gate = one_copy ? mixers::Gate::kAfterNorm : mixers::Gate::kNone};
+    const mixers::BlockOptions options{
+        .d_model = 4, .headdim = 4, .conv_width = 3, .gate = one_copy ? mixers::Gate::kAfterNorm : mixers::Gate::kNone};
     const auto block = [&](int64_t) { return std::make_unique<mixers::MixerBlock>(options, make); };
     Bert model({.vocab_size = 11, .encoder = {.d_model = 4, .layers = 2, .mlp_width = 6}}, block);
     const ParameterStore store(model, kCpu, MathMode::kF64, 5);
@@ -219,6 +243,7 @@ TEST_CASE("a whole model is its parts: tables, norms, dropout after each, MLPs, 
       Var r = embedding(parameter("embedding.weight"), on.ids) +
               embedding(parameter("position_embedding.weight"), on.runs.position(kCpu));
       r = dropped(normed(r, "embedding_norm", NormKind::kLayer), 0.3, "embedding_dropout");
+      r = zero_padding(r, on.runs);
       for (int layer = 0; layer < 2; ++layer) {
         const std::string path = text("encoder.layers.", layer);
         r = r + dropped(affine(normed(r, path + ".norm", norm_kind), 2), 0.4, path + ".dropout");
@@ -230,8 +255,8 @@ TEST_CASE("a whole model is its parts: tables, norms, dropout after each, MLPs, 
       CHECK(relative_error(got.value(), hidden.value()) < 1e-13);
 
       const Var rows = gelu(product(embedding(reshape(hidden, {14, 4}), on.at), "head.transform"));
-      const Var want =
-          linear(normed(rows, "head.norm", NormKind::kLayer), parameter("embedding.weight"), {.bias = parameter("head.bias")});
+      const Var want = linear(normed(rows, "head.norm", NormKind::kLayer), parameter("embedding.weight"),
+                              {.bias = parameter("head.bias")});
       CHECK(relative_error(model.logits(got, on.at).value(), want.value()) < 1e-13);
     }
 }

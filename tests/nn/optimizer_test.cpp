@@ -21,8 +21,7 @@ TEST_CASE("two AdamW steps by hand: clipping before the update, decay on the wei
     fill(layer.weight.master(), 2);
     fill(layer.bias.master(), 1);
     const StepState state(device);
-    const AdamW adamw(store,
-                      {.beta1 = kB1, .beta2 = kB2, .eps = kEps, .weight_decay = kDecay, .max_grad_norm = 1});
+    const AdamW adamw(store, {.beta1 = kB1, .beta2 = kB2, .eps = kEps, .weight_decay = kDecay, .max_grad_norm = 1});
     double want[2] = {2, 1}, m[2] = {}, v[2] = {};
     for (int step = 0; step < 2; ++step) {
       store.zero_grad();

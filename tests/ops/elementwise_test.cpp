@@ -157,6 +157,56 @@ TEST_CASE("elementwise: the result has the wider dtype, each gradient its own") 
   }
 }
 
+TEST_CASE("elementwise: a slope at NaN is NaN where the value is") {
+  for (const Device device : test_devices())
+    for (const DType dtype : {DType::F64, DType::F32, DType::BF16}) {
+      const auto constant = [&](double x) { return leaf(full({3}, x, dtype, device)); };
+      const Tensor seed = full({3}, 1, dtype, device);
+      for (const auto& entry : kUnary) {
+        if (entry.f == Unary{neg}) continue;  // its slope is a constant
+        const Var x = constant(NAN);
+        const Var y = entry.f(x);
+        backward(y, {.seed = seed});
+        CHECK(std::isnan(to_vector<double>(x.grad())[1]));
+      }
+      for (const Binary f : {maximum, minimum, mul, div, glu})
+        for (const bool nan_first : {true, false}) {
+          const Var a = constant(nan_first ? NAN : 1), b = constant(nan_first ? 1 : NAN);
+          backward(f(a, b), {.seed = seed});
+          const bool either = std::isnan(to_vector<double>(a.grad())[1]) || std::isnan(to_vector<double>(b.grad())[1]);
+          CHECK(either);
+        }
+    }
+}
+
+TEST_CASE("elementwise: silu and gelu have their limits at infinity, and so have their slopes") {
+  for (const Device device : test_devices())
+    for (const DType dtype : {DType::F64, DType::F32, DType::BF16})
+      for (const Unary f : {silu, gelu}) {
+        const Var x = leaf(to(cast(from_vector<double>({-INFINITY, INFINITY, -3e38, 3e38}), dtype), device));
+        const Var y = f(x);
+        backward(y, {.seed = full({4}, 1, dtype, device)});
+        const double large = to_vector<double>(x.value())[3];
+        CHECK(to_vector<double>(y.value()) == std::vector<double>{0, INFINITY, 0, large});
+        CHECK(to_vector<double>(x.grad()) == std::vector<double>{0, 1, 0, 1});
+      }
+}
+
+TEST_CASE("zero_padding: 0 whatever stood there, x itself if nothing is padding") {
+  for (const Device device : test_devices()) {
+    const Tensor x = full({2, 3, 2}, NAN, DType::F32, device);
+    fill(x.narrow(0, 0, 1).narrow(1, 1, 2), 7);
+    const Var in = leaf(x);
+    const Var y = zero_padding(in, Runs::of(2, 3, {{0, 1, 2}}));
+    CHECK(to_vector<double>(y.value()) == std::vector<double>{0, 0, 7, 7, 7, 7, 0, 0, 0, 0, 0, 0});
+    backward(y, {.seed = full({2, 3, 2}, 5, DType::F32, device)});
+    CHECK(to_vector<double>(in.grad()) == std::vector<double>{0, 0, 5, 5, 5, 5, 0, 0, 0, 0, 0, 0});
+    CHECK(zero_padding(in, Runs::full(2, 3)).value().same_view_as(x));
+  }
+  CHECK_THROWS_WITH_AS(zero_padding(zeros({2, 3}, DType::F32), Runs::full(2, 4)),
+                       "zero_padding: x must be [2, 4, ...], got F32 [2, 3] on CPU", Error);
+}
+
 TEST_CASE("elementwise: a tie of maximum and minimum sends the gradient to a") {
   for (const Binary f : {maximum, minimum}) {
     const Var a = leaf(from_vector<double>({1, 2})), b = leaf(from_vector<double>({1, 2}));

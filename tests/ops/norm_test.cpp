@@ -188,6 +188,35 @@ TEST_CASE("norm: a large mean does not spoil the variance") {
   }
 }
 
+TEST_CASE("norm: rows of any size, value and gradient, as F64 has them") {
+  for (const Device device : test_devices())
+    for (const NormKind kind : {NormKind::kRms, NormKind::kLayer})
+      for (const double size : {1e-30, 1e-20, 5e18, 1e19, 1e20, 1e30, 1.5e38})
+        for (const double eps : {1e-5, 0.}) {
+          CAPTURE(size);
+          const Tensor row = from_vector<double>({size, 2 * size, -size, 0.5 * size, 0, -1.75 * size}, {1, 6});
+          const auto evaluate = [&](DType dtype) {
+            const Var x = leaf(to(cast(cast(row, DType::F32), dtype), device)),
+                      weight = leaf(full({6}, 1.5, dtype, device));
+            const Var y = norm(x, weight, {.kind = kind, .eps = eps}).y;
+            backward(y, {.seed = to(cast(from_vector<double>({1, -2, 3, 0.5, 1, 2}, {1, 6}), dtype), device)});
+            return std::vector{y.value(), x.grad(), weight.grad()};
+          };
+          const std::vector<Tensor> got = evaluate(DType::F32), want = evaluate(DType::F64);
+          for (size_t i : {0u, 1u, 2u}) {
+            CAPTURE(i);
+            // A gradient below the smallest normal number has fewer bits.
+            CHECK(relative_error(got[i], want[i]) <= tolerance(DType::F32, 6) + (i == 1 && size > 1e37 ? 0.1 : 0));
+          }
+        }
+  const Tensor x = from_vector<float>({1e20, 2e20, -1e20}, {1, 3}), one = full({3}, 1, DType::F32);
+  const double layer = std::sqrt(14.), rms = std::sqrt(2.);
+  CHECK(relative_error(norm(x, one, {.kind = NormKind::kLayer}).y.value(),
+                       from_vector<double>({1 / layer, 4 / layer, -5 / layer}, {1, 3})) <= tolerance(DType::F32));
+  CHECK(relative_error(norm(x, one).y.value(), from_vector<double>({1 / rms, 2 / rms, -1 / rms}, {1, 3})) <=
+        tolerance(DType::F32));
+}
+
 TEST_CASE("norm: a row of zeros stays zero, by hand otherwise") {
   for (const Device device : test_devices()) {
     const Tensor x = from_vector<double>({0, 0, 3, 4}, {2, 2}, device),

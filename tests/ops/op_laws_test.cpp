@@ -6,7 +6,7 @@
 
 #include "autograd/backward.h"
 #include "autograd/gradcheck.h"
-#include "ops/cases.h"
+#include "ops/common/cases.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/layout/layout.h"
 #include "tensor/accumulate.h"

@@ -378,8 +378,10 @@ TEST_CASE("ssd: any step sizes, from slow decay to none left after one token") {
       std::vector<Tensor> in = draw(p);
       in[kALog] = full(in[kALog].shape(), std::log(mean), DType::F64);
       CAPTURE(mean);
+      // Beside nothing larger the gradient of A_log is that of the largest e^-x, which is as wrong as x e^-x is: x < 745.
+      const double conditioning = mean > 100 ? 745 * 0x1p-53 : 0;
       check_close(results_of(chunked, in, p.options, false), results_of(explicit_form, in, p.options, false),
-                  rounding(p));
+                  rounding(p) + conditioning);
       for (const Tensor& x : results_of(chunked, in_dtype(in, DType::F32), p.options))
         if (x.defined()) CHECK(std::isfinite(relative_error(x, zeros_like(x))) == true);
     }

@@ -17,9 +17,7 @@ namespace matmix::testing {
 /// step is shorter: its fourth power is what the formula errs by.
 inline GradcheckReport check_parameters(const std::string& model, const nn::ParameterStore& store,
                                         const std::function<Var()>& result, GradcheckOptions options = {.step = 1e-4}) {
-  const auto part = [&](const Tensor& flat, size_t i) {
-    return nn::ParameterStore::part(flat, store.entries()[i]);
-  };
+  const auto part = [&](const Tensor& flat, size_t i) { return nn::ParameterStore::part(flat, store.entries()[i]); };
   std::vector<Tensor> values;
   for (size_t i = 0; i < store.entries().size(); ++i) {
     options.names.push_back(store.entries()[i].path);

@@ -14,6 +14,9 @@ TEST_CASE("relative error: a share of what was wanted, absolute at 0, infinite f
   CHECK(relative_error(want, want) == 0);
   CHECK(relative_error(from_vector<double>({3, 4.5}), want) == doctest::Approx(0.1));
   CHECK(relative_error(from_vector<double>({0.5, 0}), zeros({2}, DType::F64)) == 0.5);
+  for (const double size : {0x1p-1000, 0x1p-500, 0x1p500, 0x1p1000})
+    CHECK(relative_error(from_vector<double>({3 * size, 4.5 * size}), from_vector<double>({3 * size, 4 * size})) ==
+          doctest::Approx(0.1));
   CHECK(relative_error(from_vector<double>({3, NAN}), want) == INFINITY);
   CHECK(relative_error(from_vector<double>({3, 4, 5}), want) == INFINITY);
 }

@@ -4,6 +4,11 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
+#include <vector>
+
+#include "tensor/create.h"
+#include "tensor/transfer.h"
 
 using namespace matmix;
 
@@ -45,6 +50,34 @@ TEST_CASE("every bfloat16 survives the way through float") {
   }
 }
 
+TEST_CASE("doubles and whole numbers are rounded to bfloat16 once") {
+  // By exact fractions; a float between would land on the middle of two neighbours, and then on the even one.
+  const std::vector<std::pair<double, double>> doubles{{1 + 0x1p-8 + 0x1p-40, 1 + 0x1p-7},
+                                                       {1 + 3 * 0x1p-8 - 0x1p-40, 1 + 0x1p-7},
+                                                       {0x1p-134 + 0x1p-170, 0x1p-133},
+                                                       {1 + 0x1p-8, 1},
+                                                       {1 + 3 * 0x1p-8, 1 + 0x1p-6},
+                                                       {0x1p-134, 0},
+                                                       {0x1p-1074, 0},
+                                                       {0x1.fefffffffffffp127, 0x1.fep127},
+                                                       {0x1.ffp127, INFINITY},
+                                                       {0x1p500, INFINITY}};
+  for (const double sign : {1., -1.})
+    for (const auto& [x, want] : doubles) CHECK(static_cast<double>(bfloat16(sign * x)) == sign * want);
+  const std::vector<std::pair<int64_t, double>> whole{
+      {16842753, 16908288}, {16842752, 16777216},
+      {257, 256},           {(int64_t{1} << 62) + (int64_t{1} << 54) + 1, 0x1.02p62},
+      {INT64_MAX, 0x1p63},  {0, 0}};
+  for (const auto& [x, want] : whole) {
+    CHECK(static_cast<double>(bfloat16(x)) == want);
+    CHECK(static_cast<double>(bfloat16(-x)) == -want);
+  }
+  CHECK(static_cast<double>(bfloat16(INT64_MIN)) == -0x1p63);
+  const Tensor x = cast(from_vector<double>({1 + 0x1p-8 + 0x1p-40}), DType::BF16);
+  CHECK(to_vector<double>(x) == std::vector<double>{1 + 0x1p-7});
+  CHECK(to_vector<double>(cast(from_vector<int64_t>({16842753}), DType::BF16)) == std::vector<double>{16908288});
+}
+
 TEST_CASE("bfloat16 rounds to the nearest, ties to even") {
   // Between neighbours: below the middle down, above it up, on it to the even one.
   for (const uint32_t bits : {0x3f80u, 0x3f81u, 0x0001u, 0x8000u, 0x7f7eu, 0xc123u}) {
@@ -55,6 +88,9 @@ TEST_CASE("bfloat16 rounds to the nearest, ties to even") {
     CHECK(rounded(low + 0x8000) == bits + (bits & 1));
   }
   CHECK(static_cast<float>(bfloat16(std::numeric_limits<float>::max())) == INFINITY);
+  CHECK(static_cast<float>(bfloat16(std::numeric_limits<double>::max())) == INFINITY);
+  CHECK(std::isnan(static_cast<float>(bfloat16(double(NAN)))));
+  CHECK(bfloat16(-0.0).bits == 0x8000);
   CHECK(std::isnan(static_cast<float>(bfloat16(std::bit_cast<float>(0x7f800001u)))));
   CHECK(static_cast<float>(bfloat16(3)) == 3);
   CHECK(bfloat16().bits == 0);

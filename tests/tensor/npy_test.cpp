@@ -87,6 +87,23 @@ TEST_CASE("versions 1 to 3, either quote, any order of keys, Fortran order") {
   CHECK(read(npy(header("|u1", "()"), "\7")).shape() == Shape{});
 }
 
+TEST_CASE("the bytes alone are those of the file") {
+  const TempDir folder;
+  const Tensor x = from_vector<double>({1, 2, 3, 4}, {2, 2});
+  for (const Tensor& written : {x, cast(x, DType::BF16), x.permute({1, 0})}) {
+    write_npy(folder / "x.npy", written);
+    CHECK(encode_npy(written) == read_file(folder / "x.npy"));
+  }
+}
+
+TEST_CASE("sizes that Python 2 wrote as longs") {
+  const std::string data(6, '\1');
+  CHECK(read(npy(header("|u1", "(2L, 3L)"), data)).shape() == Shape{2, 3});
+  CHECK(read(npy(header("|u1", "(6L,)"), data, 2)).shape() == Shape{6});
+  CHECK(refusal(npy(header("|u1", "(6LL,)"), data)).find("must have ')'") != std::string::npos);
+  CHECK(refusal(npy(header("|u1", "(L,)"), data)).find("whole numbers") != std::string::npos);
+}
+
 TEST_CASE("files of hostile bytes are refused in one sentence") {
   const struct {
     const char* what;

@@ -57,6 +57,15 @@ TEST_CASE("packed and padded rows: runs are sorted, tokens know their run and po
   }
 }
 
+TEST_CASE("the mask is true in runs and false at padding") {
+  for (const Device device : test_devices()) {
+    const Tensor mask = Runs::of(2, 4, {{0, 1, 2}, {1, 0, 1}, {1, 1, 2}}).mask(device);
+    CHECK(mask.dtype() == DType::Bool);
+    CHECK(mask.shape() == Shape{2, 4});
+    CHECK(to_vector<int64_t>(mask) == std::vector<int64_t>{0, 1, 1, 0, 1, 1, 1, 0});
+  }
+}
+
 TEST_CASE("two runs that fill a row are not a full batch") {
   CHECK_FALSE(Runs::of(1, 4, {{0, 0, 2}, {0, 2, 2}}).is_full());
   CHECK_FALSE(Runs::of(2, 4, {{0, 0, 4}}).is_full());

@@ -60,6 +60,67 @@ TEST_CASE("what is encoded line for line is decoded line for line, as ids and as
   CHECK(run_program("tokenizer encode --summary " + one + with).output.starts_with("11 bytes, 3 tokens (3.67 bytes"));
 }
 
+TEST_CASE("stdin is read from its descriptor, whatever it is, and must be UTF-8") {
+  const Trained trained;
+  const std::string encode = std::string(MATMIX_PROGRAM) + " tokenizer encode --pieces --vocab " + trained.vocab;
+  const std::string socket =
+      "python3 -c 'import socket, subprocess, sys\n"
+      "a, b = socket.socketpair()\na.sendall(b\"the cat\\n\"); a.close()\n"
+      "sys.exit(subprocess.run(sys.argv[1:], stdin=b).returncode)' " +
+      encode;
+  CHECK(run_shell(socket).output == "the cat\n");
+  CHECK(run_shell("echo the cat | " + encode + " -").output == "the cat\n");
+  CHECK(run_shell("cat " + trained.vocab + " | " + std::string(MATMIX_PROGRAM) +
+                  " tokenizer encode --pieces --vocab - " + trained.folder.write("cat.txt", "the cat\n").string())
+            .output == "the cat\n");
+  CHECK(run_shell("printf 'the\\ncaf\\351 line\\n' | " + encode + " --json 2>&1").output ==
+        "matmix: tokenizer: standard input:2: must be UTF-8, got the byte 0xe9\n");
+  const std::string latin = trained.folder.write("latin.txt", "caf\xe9 line\n").string();
+  check_refused("tokenizer encode --json --vocab " + trained.vocab + " " + latin,
+                "tokenizer: " + latin + ":1: must be UTF-8, got the byte 0xe9");
+  check_refused("tokenizer train --vocab-size 60 --out " + (trained.folder / "v").string() + " " + latin,
+                "read_text: " + latin + ":1: must be UTF-8, got the byte 0xe9");
+}
+
+TEST_CASE("lines that end in carriage returns are lines") {
+  const Trained trained;
+  const std::string with = " --pieces --vocab " + trained.vocab + " ",
+                    text = trained.folder.write("cr.txt", "the cat\rthe\r").string();
+  CHECK(run_program("tokenizer encode" + with + text).output == "the cat\nthe\n");
+  CHECK(run_program("tokenizer encode" + with + trained.folder.write("crlf.txt", "the\r\ncat\r\n").string()).output ==
+        "the\ncat\n");
+}
+
+TEST_CASE("what is written to stdout by its name stands before what is printed after it") {
+  const Trained trained;
+  const std::string out = (trained.folder / "out").string();
+  CHECK(run_shell(std::string(MATMIX_PROGRAM) + " tokenizer train --vocab-size 30 " + trained.text +
+                  " --out /dev/stdout > " + out)
+            .status == 0);
+  CHECK(read_file(out).starts_with("[PAD]\n"));
+  CHECK(read_file(out).find("\n/dev/stdout: ") != std::string::npos);
+}
+
+TEST_CASE("pieces that steer a terminal are shown, not sent") {
+  const TempDir folder;
+  const std::string vocab =
+      folder.write("v.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n\x1b]0;owned\x07\nplain\n").string();
+  const std::string ids = folder.write("ids", "5 6\n").string();
+  CHECK(run_program("tokenizer decode --vocab " + vocab + " " + ids).output == "\\x1b]0;owned\\x07 plain\n");
+}
+
+TEST_CASE("a device stays a device, a FIFO is written into") {
+  const Trained trained;
+  const std::string train =
+      std::string(MATMIX_PROGRAM) + " tokenizer train --vocab-size 30 " + trained.text + " --out ";
+  CHECK(run_shell(train + "/dev/null").status == 0);
+  CHECK(std::filesystem::is_character_file("/dev/null"));
+  const std::string fifo = (trained.folder / "fifo").string();
+  CHECK(run_shell("mkfifo " + fifo + "; (" + train + fifo + " > /dev/null) & cat " + fifo).output ==
+        read_file(trained.vocab));
+  CHECK(run_shell(train + "/dev/stdout | head -c 5").output == "[PAD]");
+}
+
 TEST_CASE("what a tokenizer cannot read is refused in one sentence") {
   const Trained trained;
   const std::string with = " --vocab " + trained.vocab + " ", folder = trained.folder.path().string();

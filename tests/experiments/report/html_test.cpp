@@ -29,6 +29,7 @@ TEST_CASE("base64 of RFC 4648") {
 
 TEST_CASE("words are text of the page, wherever they stand") {
   CHECK(escaped("a<b> & \"c\"") == "a&lt;b&gt; &amp; &quot;c&quot;");
+  CHECK(escaped("\x1b[0m\xff \xc2\x9b \xe2\x80\xae") == "\\x1b[0m\\xff \\x9b \\u202e");
   CHECK(contains(html_page("<x>", "<p>body</p>"), "<title>&lt;x&gt;</title>"));
   CHECK(html_table({{"run", "a<b"}, {"x", "1"}}) ==
         "<div class=\"scroll\"><table>\n<thead><tr><th>run</th><th>a&lt;b</th></tr></thead>\n<tbody>\n"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <csignal>
 #include <functional>
 #include <set>
@@ -41,17 +42,36 @@ using Words = std::vector<std::string>;
   ::_exit(127);
 }
 
+/// The call to the system that a stopped program is about to make; -1 after one.
+long call_of(pid_t child) {
+  __ptrace_syscall_info info{};
+  ::ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info);
+  return info.op == PTRACE_SYSCALL_INFO_ENTRY ? static_cast<long>(info.entry.nr) : -1;
+}
+
 /// Whether a program that stopped before or after a call to the system is about to change a file by it.
 bool changes_a_file(pid_t child) {
   constexpr long kCalls[] = {SYS_openat, SYS_write, SYS_fsync, SYS_close, SYS_rename, SYS_unlink, SYS_mkdir};
-  __ptrace_syscall_info info{};
-  ::ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info);
-  return info.op == PTRACE_SYSCALL_INFO_ENTRY && std::ranges::count(kCalls, static_cast<long>(info.entry.nr)) > 0;
+  return std::ranges::count(kCalls, call_of(child)) > 0;
 }
 
-/// Runs the program and kills it before its `moment`-th change of a file, counted from when `there` exists. False: it
-/// ended first.
-bool killed_at(const Words& words, const fs::path& there, int moment) {
+/// Whether what is to be traced has begun.
+using Begun = std::function<bool()>;
+Begun once_there(const fs::path& path) {
+  return [path] { return fs::exists(path); };
+}
+/// A temporary file in the folder.
+Begun once_writing(const fs::path& folder) {
+  return [folder] {
+    return std::ranges::any_of(fs::directory_iterator(folder), [](const auto& entry) {
+      return entry.path().filename().string().starts_with(".matmix-");
+    });
+  };
+}
+
+/// Runs the program and kills it before its `moment`-th change of a file, counted from when it has begun. False: it
+/// ended first. `calls`: the changes until then.
+bool killed_at(const Words& words, const Begun& begun, int moment, std::vector<long>* calls = nullptr) {
   const pid_t child = ::fork();
   if (child == 0) become_traced(words);
   int status = 0;
@@ -64,7 +84,9 @@ bool killed_at(const Words& words, const fs::path& there, int moment) {
     if (!WIFSTOPPED(status)) return false;
     const bool call = WSTOPSIG(status) == (SIGTRAP | 0x80);
     signal = call || WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-    if (!call || !changes_a_file(child) || (changes == 0 && !fs::exists(there)) || ++changes < moment) continue;
+    if (!call || !changes_a_file(child) || (changes == 0 && !begun())) continue;
+    if (calls != nullptr) calls->push_back(call_of(child));
+    if (++changes < moment) continue;
     ::kill(child, SIGKILL);
     REQUIRE(::waitpid(child, &status, 0) == child);
     return true;
@@ -72,12 +94,12 @@ bool killed_at(const Words& words, const fs::path& there, int moment) {
 }
 
 /// Kills it at every `stride`-th moment there is; how many there were.
-int kill_everywhere(const Words& words, const fs::path& there, int stride, const std::function<void()>& before,
+int kill_everywhere(const Words& words, const Begun& begun, int stride, const std::function<void()>& before,
                     const std::function<void()>& after) {
   int kills = 0;
   for (bool killed = true; killed; kills += killed) {
     before();
-    killed = killed_at(words, there, 1 + kills * stride);
+    killed = killed_at(words, begun, 1 + kills * stride);
     after();
   }
   return kills;
@@ -92,22 +114,29 @@ bool ends_well(const Words& words) {
 /// A file that one command writes, over an old one.
 void check_old_or_new(const Words& words, const fs::path& file) {
   REQUIRE(ends_well(words));
-  const fs::path temporary = file.string() + ".tmp";
+  const Begun begun = once_writing(file.parent_path());
   const std::string whole = read_file(file), old = "the old one";
+  const auto restore = [&] {
+    for (const auto& entry : fs::directory_iterator(file.parent_path()))
+      if (entry.path().filename().string().starts_with(".matmix-")) fs::remove(entry.path());
+    write_file_atomically(file, old);
+  };
   std::set<std::string> seen;
-  const int kills = kill_everywhere(
-      words, temporary, 1,
-      [&] {
-        write_file_atomically(file, old);
-        fs::remove(temporary);
-      },
-      [&] { seen.insert(read_file(file)); });
-  CHECK(kills >= 4);  // writing, syncing, closing, renaming
+  const int kills = kill_everywhere(words, begun, 1, restore, [&] { seen.insert(read_file(file)); });
+  CHECK(kills >= 4);  // writing, syncing, renaming, syncing the folder
   CHECK(seen == std::set{old, whole});
-  write_file_atomically(temporary, std::string(1 << 20, 'x'));  // of a writer that was killed
-  CHECK(ends_well(words));
-  CHECK(read_file(file) == whole);
-  CHECK_FALSE(fs::exists(temporary));
+
+  // Synced before it is renamed: else a power cut can leave the name without the bytes. Then the folder.
+  restore();
+  std::vector<long> calls;
+  CHECK_FALSE(killed_at(words, begun, INT_MAX, &calls));
+  const auto renamed = std::ranges::find(calls, SYS_rename);
+  REQUIRE(renamed != calls.end());
+  const auto last = [](auto begin, auto end, long call) {
+    return std::find(std::reverse_iterator(end), std::reverse_iterator(begin), call).base();
+  };
+  CHECK(last(calls.begin(), renamed, SYS_fsync) > last(calls.begin(), renamed, SYS_write));
+  CHECK(std::find(renamed, calls.end(), SYS_fsync) != calls.end());
 }
 
 }  // namespace
@@ -136,7 +165,7 @@ TEST_CASE("pictures and matrices") {
   const fs::path out = folder / "pictures";
   const Words show{"show", "--mixer", "dense", "--length", "4", "--out", out.string()};
   const int kills = kill_everywhere(
-      show, out, 3, [&] { fs::remove_all(out); },
+      show, once_there(out), 3, [&] { fs::remove_all(out); },
       [&] {
         if (!fs::exists(out)) return;
         for (const auto& entry : fs::directory_iterator(out)) {
@@ -179,7 +208,7 @@ TEST_CASE("a run goes on from wherever it was killed, and ends in the same bytes
   REQUIRE(ends_well(t.words));
   const std::string unbroken = bytes();
   const int kills = kill_everywhere(
-      t.words, t.run(), 17, [&] { fs::remove_all(t.run()); },
+      t.words, once_there(t.run()), 17, [&] { fs::remove_all(t.run()); },
       [&] {
         CHECK(ends_well(t.words));
         CHECK(bytes() == unbroken);
@@ -192,7 +221,7 @@ TEST_CASE("where a crash has a state, it has everything that belongs to it") {
   const fs::path crash = t.run() / "crash";
   int whole = 0;
   const int kills = kill_everywhere(
-      t.words, crash, 5, [&] { fs::remove_all(t.run()); },
+      t.words, once_there(crash), 5, [&] { fs::remove_all(t.run()); },
       [&] {
         if (!fs::exists(crash / "state.safetensors")) return;
         ++whole;

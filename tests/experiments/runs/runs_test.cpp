@@ -3,7 +3,9 @@
 
 #include <filesystem>
 #include <limits>
+#include <sstream>
 
+#include "experiments/runs/checkpoint.h"
 #include "tensor/create.h"
 #include "tensor/file.h"
 #include "tensor/safetensors.h"
@@ -179,8 +181,28 @@ TEST_CASE("what a run cannot be asked is refused in one sentence") {
   with_metrics("", ": has no line that tells the parameters");
   with_metrics("[1]\n", ":1: must be a JSON object, got [1]");
   with_metrics("{\"step\":0}\n{\"step\":1.5}\n", ":2: step must be a whole number");
-  check_refused("predict " + broken.string() + " --text '[MASK]'",
-                broken.string() + ": has no checkpoint that can be read");
+  check_refused("predict " + broken.string() + " --text '[MASK]'", broken.string() + ": has no checkpoint");
+  const std::string first = "{\"step\":0,\"parameters\":9,\"data_digest\":\"0\",\"context_free_loss\":1}\n";
+  const auto after_first = [&](const std::string& line, const std::string& sentence) {
+    with_metrics(first + line + "\n", ":2: " + sentence);
+  };
+  after_first("{\"step\":1,\"step\":2}", "must have each key once, got \"step\" twice");
+  after_first("{\"step\":-1}", "step must be a whole number, at least 0, got -1");
+  after_first("{\"step\":99999999999999999999}", "step must be a whole number");
+  after_first("{\"step\":18446744073709551615}", "step must be a whole number, at least 0, got 18446744073709551615");
+  after_first("{\"step\":1,\"loss\":1,\"tokens\":-3}", "tokens must be a whole number, at least 0, got -3");
+  after_first("{\"step\":1,\"loss\":-1,\"tokens\":3}", "loss must be in [0, 1e+300], got -1");
+  after_first("{\"step\":1,\"loss\":1e308,\"tokens\":3}", "loss must be in [0, 1e+300], got 1e+308");
+  after_first("{\"step\":1,\"loss\":1,\"tokens\":3,\"accuracy\":17.5}", "accuracy must be in [0, 1], got 17.5");
+  after_first("{\"step\":2,\"heldout_loss\":1,\"heldout_accuracy\":-0.5}",
+              "heldout_accuracy must be in [0, 1], got -0.5");
+  with_metrics(first + "{\"step\":5}\n{\"step\":4}\n", ":3: step must be a whole number, at least 5, got 4");
+  with_metrics(first + "{\"step\":5,\"loss\":1,\"tokens\":3}\n{\"step\":5,\"loss\":1,\"tokens\":3}\n",
+               ":3: step must be larger than that of the loss before, 5, got 5");
+  write_file_atomically(broken / "timing.jsonl", "{\"step\":0,\"seconds\":-1}\n");
+  write_file_atomically(broken / "metrics.jsonl", first);
+  check_refused("compare " + broken.string(),
+                (broken / "timing.jsonl").string() + ":1: seconds must be in [0, 1e+300], got -1");
 }
 
 TEST_CASE("a run that diverges stops with status 1 and leaves what shows why") {
@@ -259,10 +281,10 @@ TEST_CASE("a held-out loss that is not finite is reported by evaluate, with stat
   const std::filesystem::path path = t.folder / "bent/checkpoints/step_60.safetensors";
   TensorFile state = read_safetensors(path);
   fill(state.at("embedding.weight"), std::numeric_limits<double>::quiet_NaN());
-  write_safetensors(path, state);
+  experiments::write_state(path, state);
   const Outcome evaluated = run_program("evaluate " + t.path("bent"));
   CHECK(evaluated.status == 1);
-  CHECK(contains(evaluated.output, "nan nats"));
+  CHECK(contains(evaluated.output, "held-out loss - nats"));
   CHECK(run_program("evaluate --json " + t.path("bent")).status == 1);
 }
 
@@ -290,4 +312,81 @@ TEST_CASE("a run keeps its vocabulary: it can be moved, and the original deleted
   }
   CHECK(run_program("train " + t.path("keeper.json") + " --out " + t.path("other")).status == 2);
   CHECK_FALSE(std::filesystem::exists(t.folder / "bytes/vocab.txt"));
+}
+
+TEST_CASE("every figure of a run stands under its own name, in the table and on the page") {
+  const TempDir folder;
+  const auto made = [&](const std::string& name, const std::string& heldout) {
+    std::filesystem::create_directory(folder / name);
+    folder.write(name + "/config.json", R"({"name": ")" + name + R"("})");
+    folder.write(name + "/metrics.jsonl", R"({"step":0,"parameters":1234,"data_digest":"0","context_free_loss":6.5})"
+                                          "\n"
+                                          R"({"step":10,"tokens":100,"loss":5.25,"accuracy":0.125,"grad_norm":1})"
+                                          "\n" +
+                                              heldout +
+                                              "\n"
+                                              R"({"step":20,"tokens":200,"loss":4.5,"accuracy":0.25,"grad_norm":1})"
+                                              "\n");
+    folder.write(name + "/timing.jsonl", R"({"step":0,"seconds":0})"
+                                         "\n"
+                                         R"({"step":20,"seconds":2,"tokens_per_second":321})"
+                                         "\n");
+    return (folder / name).string();
+  };
+  const std::string known = made(
+      "known",
+      R"({"step":10,"heldout_loss":3.75,"heldout_accuracy":0.5,"heldout_targets":8,"heldout_bits_per_byte":1.625})");
+  const std::string none =
+      made("none", R"({"step":10,"heldout_loss":null,"heldout_accuracy":null,"heldout_targets":0})");
+  const std::string table = run_program("compare " + known + " " + none).output;
+  const auto cells = [&](int line) {
+    std::istringstream lines(table);
+    std::string text, cell, all;
+    for (int i = 0; i <= line; ++i) std::getline(lines, text);
+    std::istringstream words(text);
+    while (words >> cell) all += cell + "|";
+    return all;
+  };
+  CHECK(cells(0) == "run|mixer|held-out|loss|bits/byte|accuracy|tokens/s|parameters|tokens|");
+  CHECK(cells(1) == "known|quasiseparable|3.7500|1.625|0.5000|321|1234|200|");
+  CHECK(cells(2) == "none|quasiseparable|-|-|-|321|1234|200|");
+  const std::string json = run_program("compare --json " + known + " " + none).output;
+  CHECK(contains(json, R"("heldout_loss":3.75,"heldout_bits_per_byte":1.625,"heldout_accuracy":0.5,)"));
+  CHECK(contains(json, R"("heldout_loss":null,"heldout_bits_per_byte":null,"heldout_accuracy":null,)"));
+}
+
+TEST_CASE("the last evaluation sees all held-out rows, those before train.evaluate_rows of them") {
+  const TempDir folder;
+  const std::string config =
+      folder
+          .write("c.json", R"({"data": {"kind": "recall", "pairs": 2, "queries": 3, "heldout_rows": 24},
+      "model": {"d_model": 16, "layers": 1, "mixer": {"state": 4, "headdim": 8}},
+      "train": {"batch": 4, "steps": 4, "warmup": 0, "log_every": 4, "evaluate_every": 2, "evaluate_rows": 8}})")
+          .string();
+  const std::string run = (folder / "run").string();
+  REQUIRE(run_program("train " + config + " --out " + run).status == 0);
+  const std::string metrics = read_file(run + "/metrics.jsonl");
+  CHECK(count(metrics, "\"heldout_targets\":24}") == 1);
+  CHECK(count(metrics, "\"heldout_targets\":72}") == 1);
+  CHECK(metrics.find("\"heldout_targets\":24}") < metrics.find("\"heldout_targets\":72}"));
+}
+
+TEST_CASE("special tokens are no guesses") {
+  const Outcome all = run_program("predict --top 1000 --json " + trained().path("hydra") + " --text 'the [MASK]'");
+  CHECK(all.status == 0);
+  CHECK(count(all.output, "\n") > 20);
+  for (const char* special : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})
+    CHECK_FALSE(contains(all.output, std::string("\"piece\":\"") + special));
+}
+
+TEST_CASE("data that changed between a kill and --resume are refused, by evaluate and debug too") {
+  const Trained t;
+  REQUIRE(t.train("run").status == 0);
+  write_file_atomically(t.text, "the hat eats the mat\n" + read_file(t.text));
+  const std::string start = "checkpoint: its run learned from data with the digest ...";
+  check_refused("evaluate " + t.path("run"), start);
+  check_refused("debug --step 60 " + t.path("run"), start);
+  const Outcome resumed = t.train("run", "--resume");
+  CHECK(resumed.status == 2);
+  CHECK(contains(resumed.output, "matmix: " + start.substr(0, start.size() - 3)));
 }

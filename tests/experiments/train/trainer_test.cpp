@@ -3,13 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <string>
 
+#include "autograd/backward.h"
 #include "mixers/registry.h"
+#include "ops/cross_entropy/cross_entropy.h"
 #include "tensor/compare.h"
 #include "tensor/create.h"
 #include "tensor/parallel.h"
 #include "tensor/transfer.h"
 #include "tests/support/devices.h"
+#include "tests/support/temp_dir.h"
 
 using namespace matmix;
 using namespace matmix::experiments;
@@ -63,20 +67,155 @@ TEST_CASE("same bits twice, and for one and two threads") {
   }
 }
 
-TEST_CASE("saved and loaded, training goes on bit for bit") {
-  for (const Device device : test_devices()) {
-    Trainer unbroken(tiny(device)), first(tiny(device)), second(tiny(device));
-    for (int64_t s = 0; s < 6; ++s) unbroken.run(s);
-    for (int64_t s = 0; s < 3; ++s) first.run(s);
-    TensorFile state;
-    first.save(state);
-    second.load(state);
-    for (int64_t s = 3; s < 6; ++s) second.run(s);
-    CHECK(same_bits(unbroken.store().master(), second.store().master()));
-    CHECK(same_bits(unbroken.store().v(), second.store().v()));
-    CHECK(unbroken.take_figures().loss == second.take_figures().loss);
-    CHECK(unbroken.tokens() == second.tokens());
+TEST_CASE("saved and loaded, training goes on bit for bit, in every math mode") {
+  for (const Device device : test_devices())
+    for (const char* dtype : {"f64", "f32", "bf16"}) {
+      CAPTURE(dtype);
+      Trainer unbroken(tiny(device, dtype)), first(tiny(device, dtype)), second(tiny(device, dtype));
+      for (int64_t s = 0; s < 6; ++s) unbroken.run(s);
+      for (int64_t s = 0; s < 3; ++s) first.run(s);
+      TensorFile state;
+      first.save(state);
+      second.load(state);
+      for (int64_t s = 3; s < 6; ++s) second.run(s);
+      CHECK(same_bits(unbroken.store().master(), second.store().master()));
+      CHECK(same_bits(unbroken.store().v(), second.store().v()));
+      CHECK(unbroken.take_figures().loss == second.take_figures().loss);
+      CHECK(unbroken.tokens() == second.tokens());
+    }
+}
+
+TEST_CASE("train.seed draws values and dropout, data.seed rows and the order they come in") {
+  Config c = tiny(kCpu), other_data = c, other_model = c;
+  other_data.data.seed = 7;
+  other_model.train.seed = 7;
+  Trainer trainer(c), data(other_data), model(other_model);
+  CHECK(same_bits(trainer.store().master(), data.store().master()));
+  CHECK_FALSE(same_bits(trainer.store().master(), model.store().master()));
+  CHECK(trainer.data_digest() == model.data_digest());
+  CHECK(trainer.data_digest() != data.data_digest());
+  CHECK(same_bits(trainer.dataset().train(0, 8).ids, model.dataset().train(0, 8).ids));
+  CHECK_FALSE(same_bits(trainer.dataset().train(0, 8).ids, data.dataset().train(0, 8).ids));
+
+  // Of equal values and rows the dropout masks alone can tell: those of another data.seed are the same.
+  TensorFile state;
+  trainer.save(state);
+  state.metadata.erase("data_digest");
+  model.load(state);
+  const data::Batch batch = trainer.dataset().train(0, 8);
+  const auto logits = [&](Trainer& t, uint64_t seed) {
+    const nn::StepState step(kCpu);
+    step.set(0, 1, 1);
+    return t.model().encode(batch.ids, batch.runs, {.seed = seed, .state = &step}).value();
+  };
+  CHECK(same_bits(logits(trainer, 0), logits(data, 0)));
+  CHECK_FALSE(same_bits(logits(trainer, 0), logits(trainer, 7)));
+  trainer.run(0);
+  model.run(0);
+  CHECK_FALSE(same_bits(trainer.store().grad(), model.store().grad()));
+}
+
+namespace {
+
+/// Masked words of a small text, some rows with fewer targets than slots.
+struct Words {
+  TempDir folder;
+  Config config;
+
+  explicit Words(const std::string& text, const std::string& pieces) {
+    config.data.kind = "text";
+    config.data.path = folder.write("text", text).string();
+    config.data.tokenizer = folder.write("vocab", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n" + pieces).string();
+    config.data.max_len = 12;
+    config.data.heldout = 0.5;
+    config.model = {.d_model = 8, .layers = 1, .mixer = {.state = 2, .Q = 4, .headdim = 4, .conv_width = 3}};
+    config.train = {.batch = 4, .steps = 8, .warmup = 0, .dtype = "f64"};
   }
+};
+
+std::string many_lines() {
+  const char* const kWords[] = {"cats", "rats", "hats", "a cat", "a rat"};
+  std::string text;
+  for (const std::string who : kWords)
+    for (const std::string whom : kWords) text += who + " eat " + whom + (who < whom ? " and a hat\n" : "\n");
+  return text;
+}
+const char* const kPieces = "a\nand\ncat\nrat\nhat\neat\n##s\n";
+
+}  // namespace
+
+TEST_CASE("the gradient of a step is that of the mean over its targets") {
+  const Words words(many_lines(), kPieces);
+  Trainer trainer(words.config);
+  const data::Batch batch = trainer.dataset().train(0, 4);
+  REQUIRE(batch.targets > 0);
+  REQUIRE(batch.targets < batch.labels.numel());
+  trainer.store().zero_grad();
+  const Var logits = trainer.model().logits(trainer.model().encode(batch.ids, batch.runs, {}), batch.positions);
+  backward(cross_entropy(logits, batch.labels).loss);
+  const Tensor want = clone(trainer.store().grad());
+  trainer.run(0);
+  CHECK(relative_error(trainer.store().grad(), want) < 1e-13);
+}
+
+TEST_CASE("bits per byte: nats of all targets over ln 2 and the bytes that their pieces stand for") {
+  const Words words(many_lines(), kPieces);
+  Trainer trainer(words.config);
+  const HeldoutFigures figures = trainer.evaluate(INT64_MAX);
+  const std::vector<std::string> pieces{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "and",
+                                        "cat",   "rat",   "hat",   "eat",   "s"};  // ## is no byte of the text
+  int64_t bytes = 0, targets = 0;
+  for (int64_t row = 0; row < trainer.dataset().heldout_rows(); ++row)
+    for (const int64_t label : to_vector<int64_t>(trainer.dataset().heldout(row, 1).labels))
+      if (label != data::kIgnore) {
+        bytes += static_cast<int64_t>(pieces.at(static_cast<size_t>(label)).size());
+        ++targets;
+      }
+  CHECK(figures.targets == targets);
+  CHECK(figures.bytes == bytes);
+  CHECK(*figures.bits_per_byte ==
+        doctest::Approx(figures.loss * static_cast<double>(targets) / std::log(2) / static_cast<double>(bytes)));
+}
+
+TEST_CASE("a mean over no targets is no figure") {
+  const Words words(many_lines(), kPieces);
+  Trainer trainer(words.config);
+  CHECK(std::isnan(trainer.take_figures().loss));
+  CHECK(std::isnan(trainer.take_figures().accuracy));
+  const HeldoutFigures none = trainer.evaluate(0);
+  CHECK(std::isnan(none.loss));
+  CHECK_FALSE(none.diverged());
+  CHECK_FALSE(none.bits_per_byte.has_value());
+  JsonLine line;
+  put(line, none);
+  CHECK(line.text() == R"({"heldout_loss":null,"heldout_accuracy":null,"heldout_targets":0})");
+}
+
+TEST_CASE("data without anything to predict is refused") {
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "zz" + std::to_string(i) + " qq\n";
+  const Words words(text, "a\nb\n##a\n##b\n");
+  CHECK_THROWS_WITH_AS(Trainer(words.config),
+                       "MaskedText: the training part must hold at least one token that could be predicted, got none; "
+                       "does the vocabulary fit the text?",
+                       Error);
+}
+
+TEST_CASE("data that changed since a checkpoint are refused, with both digests") {
+  const Words words(many_lines(), kPieces);
+  Trainer before(words.config);
+  TensorFile state;
+  before.save(state);
+  CHECK_NOTHROW(Trainer(words.config).load(state));
+  words.folder.write("text", "hats\n" + many_lines());
+  Trainer after(words.config);
+  CHECK_THROWS_WITH_AS(after.load(state),
+                       ("checkpoint: its run learned from data with the digest " + before.data_digest() +
+                        ", and what data.path gives now has " + after.data_digest())
+                           .c_str(),
+                       Error);
+  state.metadata.erase("data_digest");
+  CHECK_NOTHROW(after.load(state));  // of an older version
 }
 
 TEST_CASE("on a GPU a captured step is bit-identical to the eager one") {

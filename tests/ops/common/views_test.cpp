@@ -1,4 +1,4 @@
-#include "ops/views.h"
+#include "ops/common/views.h"
 
 #include <doctest/doctest.h>
 

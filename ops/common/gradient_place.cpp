@@ -1,4 +1,4 @@
-#include "ops/gradient_place.h"
+#include "ops/common/gradient_place.h"
 
 #include "tensor/create.h"
 
