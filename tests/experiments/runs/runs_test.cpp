@@ -353,6 +353,20 @@ TEST_CASE("every figure of a run stands under its own name, in the table and on 
   const std::string json = run_program("compare --json " + known + " " + none).output;
   CHECK(contains(json, R"("heldout_loss":3.75,"heldout_bits_per_byte":1.625,"heldout_accuracy":0.5,)"));
   CHECK(contains(json, R"("heldout_loss":null,"heldout_bits_per_byte":null,"heldout_accuracy":null,)"));
+
+  // Two losses while training, solid; one held out, dashed.
+  const std::string page = (folder / "page.html").string();
+  REQUIRE(run_program("compare " + known + " --html " + page).status == 0);
+  const std::string html = read_file(page);
+  const auto points_of_curve = [&](size_t at) {
+    const size_t begin = html.find("points=\"", at), end = html.find('"', begin + 8);
+    return count(html.substr(begin, end - begin), ",");
+  };
+  const size_t solid = html.find("<polyline"), next = html.find("<polyline", solid + 1);
+  CHECK_FALSE(contains(html.substr(solid, next - solid), "stroke-dasharray"));
+  CHECK(points_of_curve(solid) == 2);
+  CHECK(contains(html.substr(next, 100), "stroke-dasharray"));
+  CHECK(points_of_curve(next) == 1);
 }
 
 TEST_CASE("the last evaluation sees all held-out rows, those before train.evaluate_rows of them") {
