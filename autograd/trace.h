@@ -18,7 +18,7 @@ std::string graph_dot(const Var& root);
 struct SavedBytes {
   int64_t calls = 0, bytes = 0;
 };
-/// Bytes kept for backward by each op recorded on this thread since the last reset (what MATMIX_TRACE=memory prints).
+/// Bytes kept for backward by each op recorded on this thread since the last reset.
 const std::map<std::string, SavedBytes>& saved_bytes();
 void reset_saved_bytes();
 

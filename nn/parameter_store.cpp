@@ -1,9 +1,10 @@
 #include "nn/parameter_store.h"
 
-#include <array>
+#include <algorithm>
 #include <unordered_map>
 
 #include "tensor/create.h"
+#include "tensor/nearest.h"
 #include "tensor/transfer.h"
 
 namespace matmix::nn {
@@ -17,12 +18,16 @@ int64_t aligned(int64_t elements, DType dtype) {
   return (elements + step - 1) / step * step;
 }
 
+bool begins_with_any(const std::string& name, const std::vector<std::string>& beginnings) {
+  return std::ranges::any_of(beginnings, [&](const std::string& b) { return name.starts_with(b); });
+}
+
 }  // namespace
 
 ParameterStore::ParameterStore(Module& model, Device device, MathMode mode, uint64_t seed) : mode_(mode) {
   lay_out(model);
   const DType dtype = master_dtype(mode);
-  for (Tensor* flat : {&master_, &grad_, &m_, &v_}) *flat = zeros({length_}, dtype, device);
+  for (Tensor* flat : {&master_, &grad_}) *flat = zeros({length_}, dtype, device);
   if (mode == MathMode::kBF16) shadow_ = zeros({length_}, DType::BF16, device);
   for (const Entry& e : entries_) initialize(part(master_, e), e.init, {.seed = seed, .stream = stream_of(e.path)});
   refresh_shadow();
@@ -85,29 +90,37 @@ void ParameterStore::refresh_shadow() const {
   if (shadow_.defined()) copy(shadow_, master_);
 }
 
-void ParameterStore::save(TensorFile& file, bool with_optimizer) const {
-  for (const Entry& e : entries_) file.tensors.emplace_back(e.path, part(master_, e));
-  if (!with_optimizer) return;
-  for (const Entry& e : entries_) file.tensors.emplace_back("adam.m." + e.path, part(m_, e));
-  for (const Entry& e : entries_) file.tensors.emplace_back("adam.v." + e.path, part(v_, e));
+void ParameterStore::save(TensorFile& file, const Tensor& flat, const std::string& prefix) const {
+  for (const Entry& e : entries_) file.tensors.emplace_back(prefix + e.path, part(flat, e));
 }
 
-void ParameterStore::load(const TensorFile& file, bool with_optimizer) const {
-  std::vector<std::pair<Tensor, Tensor>> moves;
-  const auto want = [&](const std::string& prefix, const Tensor& flat) {
-    for (const Entry& e : entries_) {
-      const Tensor& source = file.at(prefix + e.path);
-      require(source.shape() == e.shape, "load", "tensor '", prefix, e.path, "' must have shape ", e.shape, ", got ",
-              source.shape());
-      moves.emplace_back(part(flat, e), source);
-    }
-  };
-  want("", master_);
-  if (with_optimizer) {
-    want("adam.m.", m_);
-    want("adam.v.", v_);
+void ParameterStore::load(const TensorFile& file, const Tensor& flat, const LoadOptions& options) const {
+  std::unordered_map<std::string, const Entry*> by_name;
+  std::vector<std::string> known;
+  for (const Entry& e : entries_) {
+    by_name[options.prefix + e.path] = &e;
+    for (const std::string& alias : e.aliases) by_name[options.prefix + alias] = &e;
+    known.push_back(options.prefix + e.path);
   }
-  for (const auto& [to, from] : moves) copy(to, from);
+  std::unordered_map<const Entry*, const Tensor*> found;
+  for (const auto& [name, x] : file.tensors) {
+    const auto entry = by_name.find(name);
+    if (entry == by_name.end()) {
+      const bool ours = options.strict && name.starts_with(options.prefix) && !begins_with_any(name, options.also);
+      if (ours) fail("load", "'", name, "' is no parameter; the nearest are ", nearest_names(name, known));
+      continue;
+    }
+    const Shape& shape = entry->second->shape;
+    require(x.shape() == shape, "load", "tensor '", name, "' must have shape ", shape, ", got ", x.shape());
+    found[entry->second] = &x;
+  }
+  for (const Entry& e : entries_)
+    if (!found.contains(&e) && !begins_with_any(e.path, options.may_miss)) file.at(options.prefix + e.path);
+  for (const auto& [e, x] : found) copy(part(flat, *e), *x);
+}
+
+void ParameterStore::load(const TensorFile& file, const LoadOptions& options) const {
+  load(file, master_, options);
   refresh_shadow();
 }
 

@@ -10,9 +10,17 @@
 
 namespace matmix::nn {
 
+/// What a file is taken to hold besides, and may lack.
+struct LoadOptions {
+  std::string prefix = {};                 ///< of the names that are meant
+  std::vector<std::string> may_miss = {};  ///< paths that begin so keep their values where the file has none
+  std::vector<std::string> also = {};      ///< names that begin so are somebody else's
+  bool strict = true;                      ///< false: so are all names that no parameter has
+};
+
 /// All parameters of one model in flat buffers, in visit() order, each aligned to 256 bytes: master values and
-/// gradients (F32; F64 in f64 mode), the BF16 shadow that GEMMs read in bf16 mode, and Adam's m and v. Optimiser,
-/// clipping, all-reduce and saving are loops over ranges. Alignment gaps hold zeros and stay zero. A parameter visited
+/// gradients (F32; F64 in f64 mode), and the BF16 shadow that GEMMs read in bf16 mode. Optimiser, clipping, all-reduce
+/// and saving are loops over ranges. Alignment gaps hold zeros and stay zero. A parameter visited
 /// under two paths is one entry. The model must outlive the store or not be used after it.
 class ParameterStore {
  public:
@@ -43,8 +51,6 @@ class ParameterStore {
   const Tensor& master() const { return master_; }
   const Tensor& grad() const { return grad_; }
   const Tensor& shadow() const { return shadow_; }  ///< undefined but in bf16 mode
-  const Tensor& m() const { return m_; }
-  const Tensor& v() const { return v_; }
   /// The part of a flat buffer that entry e owns, in its shape.
   static Tensor part(const Tensor& flat, const Entry& e);
 
@@ -52,10 +58,14 @@ class ParameterStore {
   /// shadow = round(master), after master changed other than through the optimiser.
   void refresh_shadow() const;
 
-  /// Every entry as "<prefix><path>"; Adam's state as "<prefix><path>" under adam.m. and adam.v. if `with_optimizer`.
-  void save(TensorFile& file, bool with_optimizer) const;
-  /// The reverse. Error naming the tensor that is missing, misshapen or unknown; then nothing was changed.
-  void load(const TensorFile& file, bool with_optimizer) const;
+  /// Every entry of a flat buffer of this layout (master(), averages, moments) as "<prefix><path>".
+  void save(TensorFile& file, const Tensor& flat, const std::string& prefix = {}) const;
+  void save(TensorFile& file) const { save(file, master_); }
+  /// The reverse; of a tied parameter any of its paths will do. Error naming the tensor that is missing, misshapen or
+  /// unknown; then nothing was changed.
+  void load(const TensorFile& file, const Tensor& flat, const LoadOptions& options) const;
+  /// Masters, and the shadow from them.
+  void load(const TensorFile& file, const LoadOptions& options = {}) const;
 
   /// A table: path, shape, initialiser, decay group.
   std::string describe() const;
@@ -68,7 +78,7 @@ class ParameterStore {
   std::vector<Entry> entries_;
   std::vector<Range> ranges_;
   int64_t length_ = 0;
-  Tensor master_, grad_, shadow_, m_, v_;
+  Tensor master_, grad_, shadow_;
 };
 
 }  // namespace matmix::nn

@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
   constexpr int64_t kSteps = 200;
   Model model;
   const nn::ParameterStore store(model, kCpu, MathMode::kF32, 1);
-  const nn::AdamW optimizer(store, {});
+  nn::AdamW optimizer(store, {});
   const nn::WarmupLinear schedule{.peak = 1e-2, .warmup = 10, .total = kSteps};
   const nn::StepState state(kCpu);
 
@@ -88,10 +88,10 @@ int main(int argc, char** argv) {
 
   const std::string path = argc > 1 ? argv[1] : "weights.safetensors";
   TensorFile weights;
-  store.save(weights, false);
+  store.save(weights);
   write_safetensors(path, weights);
   Model again;
   const nn::ParameterStore read(again, kCpu, MathMode::kF32, 2);
-  read.load(read_safetensors(path), false);
+  read.load(read_safetensors(path));
   return loss < 0.2 && loss_of(again, unseen) == loss ? 0 : 1;
 }

@@ -49,6 +49,8 @@ std::string content_digest(const TensorFile& file) {
 
 }  // namespace
 
+const std::vector<std::string> kTrainingState{"adam.", "trainer."};
+
 TensorFile read_state(const fs::path& file) {
   TensorFile state = read_safetensors(file);
   const auto written = state.metadata.find(kContentDigest);

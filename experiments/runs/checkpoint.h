@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "tensor/safetensors.h"
@@ -20,6 +21,9 @@ struct Checkpoint {
 Checkpoint read_checkpoint(const std::filesystem::path& file);
 /// Whole or not at all; read back before it counts.
 void write_checkpoint(const std::filesystem::path& file, const Checkpoint& checkpoint);
+
+/// How names begin that a checkpoint holds beside the parameters.
+extern const std::vector<std::string> kTrainingState;
 
 /// Any state with a content_digest in its metadata, by the same rules.
 TensorFile read_state(const std::filesystem::path& file);

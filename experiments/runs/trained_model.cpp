@@ -40,7 +40,7 @@ TrainedModel::TrainedModel(const std::filesystem::path& run, const std::string& 
   check_vocabulary(checkpoint.state, config_.data);
   store_ = std::make_unique<nn::ParameterStore>(*model_, parse_device(config_.train.device),
                                                 parse_math_mode(config_.train.dtype), 0);
-  store_->load(checkpoint.state, false);
+  store_->load(checkpoint.state, {.also = kTrainingState});
 }
 
 Sentence TrainedModel::read(std::string_view text) const {

@@ -7,6 +7,7 @@
 
 #include "autograd/backward.h"
 #include "autograd/no_grad.h"
+#include "experiments/runs/checkpoint.h"
 #include "experiments/tasks/scores.h"
 #include "ops/cross_entropy/cross_entropy.h"
 #include "ops/elementwise/elementwise.h"
@@ -174,7 +175,8 @@ bool Trainer::finite() const {
 void Trainer::save(TensorFile& file) const {
   file.metadata["vocabulary"] = vocabulary_;
   file.metadata["data_digest"] = data_digest();
-  store_->save(file, true);
+  store_->save(file);
+  optimizer_.save(file);
   file.tensors.emplace_back("trainer.sums", sums_);
   file.tensors.emplace_back("trainer.grad_norm", state_.grad_norm);
   file.tensors.emplace_back("trainer.tokens", from_vector<int64_t>({tokens_}));
@@ -193,7 +195,8 @@ void Trainer::load(const TensorFile& file) {
   const Tensor& sums = file.at("trainer.sums");
   const Tensor& grad_norm = file.at("trainer.grad_norm");
   const int64_t tokens = item<int64_t>(file.at("trainer.tokens"));
-  store_->load(file, true);
+  store_->load(file, {.also = kTrainingState});
+  optimizer_.load(file);
   copy(sums_, sums);
   copy(state_.grad_norm, grad_norm);
   tokens_ = tokens;

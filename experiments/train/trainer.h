@@ -58,6 +58,7 @@ class Trainer {
   /// Its digest, 16 hexadecimal digits.
   std::string data_digest() const;
   const nn::ParameterStore& store() const { return *store_; }
+  const nn::AdamW& optimizer() const { return optimizer_; }
   nn::Bert& model() { return *model_; }
   Device device() const { return device_; }
   /// Tokens and targets of the batches run so far.

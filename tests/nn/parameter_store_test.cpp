@@ -100,21 +100,50 @@ TEST_CASE("bf16: GEMM weights are read through the shadow, vectors in F32, gradi
   CHECK(to_vector<float>(ParameterStore::part(store.grad(), store.entries()[0])) == std::vector<float>(9, 1.0f));
 }
 
-TEST_CASE("save and load restore every value, and refuse what does not fit") {
+TEST_CASE("save and load restore every value, and refuse what does not fit; then nothing was changed") {
   Tied model, other;
   const ParameterStore store(model, kCpu, MathMode::kF32, 1), fresh(other, kCpu, MathMode::kF32, 2);
   TensorFile file;
-  store.save(file, true);
-  fresh.load(file, true);
-  CHECK(same_bits(store.master(), fresh.master()));
-
+  store.save(file);
+  const Tensor before = clone(fresh.master());
+  const auto refused = [&](const TensorFile& bad, const LoadOptions& options, const char* why) {
+    CHECK_THROWS_WITH_AS(fresh.load(bad, options), why, Error);
+    CHECK(same_bits(fresh.master(), before));
+  };
   TensorFile bad = file;
-  bad.tensors[0].second = zeros({3, 4}, DType::F32);
-  CHECK_THROWS_WITH_AS(fresh.load(bad, false), "load: tensor 'first.weight' must have shape [3, 3], got [3, 4]", Error);
+  bad.tensors.back().second = zeros({3, 4}, DType::F32);
+  const std::string last = bad.tensors.back().first, shape = to_string(store.entries().back().shape);
+  refused(bad, {}, ("load: tensor '" + last + "' must have shape " + shape + ", got [3, 4]").c_str());
   bad = file;
-  bad.tensors.erase(bad.tensors.begin());
-  CHECK_THROWS_AS(fresh.load(bad, false), Error);
+  bad.tensors.pop_back();
+  CHECK_THROWS_AS(fresh.load(bad), Error);
+  CHECK(same_bits(fresh.master(), before));
+  bad = file;
+  bad.tensors.insert(bad.tensors.begin(), {"firts.weight", zeros({3, 3}, DType::F32)});
+  CHECK_THROWS_WITH_AS(fresh.load(bad),
+                       doctest::Contains("load: 'firts.weight' is no parameter; the nearest are 'first.weight'"),
+                       Error);
+  CHECK(same_bits(fresh.master(), before));
+  CHECK_THROWS_AS(fresh.load(bad, {.also = {"adam."}}), Error);
+  CHECK_NOTHROW(fresh.load(bad, {.also = {"firts."}}));
   CHECK(same_bits(store.master(), fresh.master()));
+  CHECK_NOTHROW(fresh.load(bad, {.strict = false}));
+}
+
+TEST_CASE("what may be missing keeps its values, and names may have a prefix") {
+  Tied model, other;
+  const ParameterStore store(model, kCpu, MathMode::kF32, 1), fresh(other, kCpu, MathMode::kF32, 2);
+  TensorFile file;
+  store.save(file, store.master(), "ema.");
+  const auto first = store.entries().front();
+  file.tensors.erase(file.tensors.begin());
+  const Tensor kept = clone(ParameterStore::part(fresh.master(), first));
+  CHECK_THROWS_AS(fresh.load(file, {.prefix = "ema."}), Error);
+  fresh.load(file, {.prefix = "ema.", .may_miss = {first.path}});
+  CHECK(same_bits(ParameterStore::part(fresh.master(), first), kept));
+  for (const auto& e : store.entries())
+    if (e.path != first.path)
+      CHECK(same_bits(ParameterStore::part(fresh.master(), e), ParameterStore::part(store.master(), e)));
 }
 
 TEST_CASE("a parameter without a store says what to do") {
