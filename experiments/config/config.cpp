@@ -18,7 +18,7 @@ constexpr int64_t kMostStepTokens = int64_t{1} << 26;
 
 // The upper ends are beyond what any one machine trains, and products of sizes below them do not overflow. Numbers that
 // end up as F32 are none that F32 takes for 0 or infinite.
-constexpr Whole kCount{1, 1'000'000'000}, kSize{1, 1 << 20}, kWidth{1, 1 << 16}, kSeed{0, INT64_MAX};
+constexpr Whole kCount{1, 1'000'000'000}, kSize{1, 1 << 20}, kModelWidth{1, 1 << 16}, kSeed{0, INT64_MAX};
 constexpr Real kFraction{0, 1}, kOpenFraction{.least = 0, .most = 1, .open_below = true, .open_above = true},
     kBelowOne{.least = 0, .most = 1, .open_above = true};
 
@@ -95,12 +95,12 @@ void MixerConfig::fields(Fields& f) {
   using A = Activation;
   f("name", name, mixer_names());
   f("source", source, Text{.choices = {"projected", "table", "generated"}});
-  f("state", state, kWidth);
-  f("groups", groups, kWidth, "must divide the heads");
-  f("qk_dim", qk_dim, kWidth);
-  f("Q", Q, kWidth);
+  f("state", state, kModelWidth);
+  f("groups", groups, kModelWidth, "must divide the heads");
+  f("qk_dim", qk_dim, kModelWidth);
+  f("Q", Q, kModelWidth);
   f("expand", expand, Whole{1, 64});
-  f("headdim", headdim, kWidth, "must divide expand * d_model");
+  f("headdim", headdim, kModelWidth, "must divide expand * d_model");
   f("conv_width", conv_width, Whole{0, 1024}, "0: no convolution; odd unless conv_causal");
   f("conv_causal", conv_causal);
   f("conv_bias", conv_bias);
@@ -115,7 +115,7 @@ void MixerConfig::fields(Fields& f) {
 
 void ModelConfig::fields(Fields& f) {
   using A = Activation;
-  f("d_model", d_model, kWidth);
+  f("d_model", d_model, kModelWidth);
   f("layers", layers, Whole{0, 1024});
   f("mlp_width", mlp_width, Whole{0, 1 << 20}, "of an MLP after each mixer; 0: none");
   f("mlp_act", mlp_act, one_of({A::kNone, A::kRelu, A::kSilu, A::kGelu, A::kTanh}));
