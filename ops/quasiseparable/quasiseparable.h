@@ -41,7 +41,7 @@ struct QuasiseparableOptions {
 ///
 /// Fast form: chunks of Q tokens, cut per run; inside a chunk one Q x Q matrix for both directions, between chunks the
 /// two N x P states; no flips, no copies.  Cost: O(L (Q P + N P)) a head, against O(L^2 P) for the matrix. Gradient: of
-/// every input, from states kept once a chunk. fast_algorithms: Dao & Gu 2024 sec. 6 (SSD), Hwang et al. 2024 sec. 3
+/// every input, from states kept once a chunk. Source: Dao & Gu 2024 sec. 6 (SSD), Hwang et al. 2024 sec. 3
 /// (quasiseparable).
 Var quasiseparable(const Var& x, const QuasiseparableInputs& in, const QuasiseparableOptions& options = {});
 
