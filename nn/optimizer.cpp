@@ -18,6 +18,7 @@ AdamW::AdamW(const ParameterStore& store, const Options& options)
 void AdamW::step(const StepState& state) {
   clip_factor(store_.grad(), options_.max_grad_norm, state.grad_norm, state.clip);
   for (const auto& range : store_.ranges()) {
+    if (range.group.frozen) continue;
     const auto part = [&](const Tensor& flat) {
       return flat.defined() ? flat.narrow(0, range.start, range.length) : Tensor();
     };
@@ -26,7 +27,8 @@ void AdamW::step(const StepState& state) {
           {.beta1 = options_.beta1,
            .beta2 = options_.beta2,
            .eps = options_.eps,
-           .weight_decay = range.decay == Decay::kYes ? options_.weight_decay : 0});
+           .weight_decay = range.group.decay ? options_.weight_decay : 0,
+           .lr_scale = range.group.lr_scale});
   }
 }
 

@@ -19,8 +19,8 @@ class Optimizer {
   virtual void load(const TensorFile& file) = 0;
 };
 
-/// AdamW with decoupled weight decay on the parameters that ask for it, after clipping the global gradient norm. Keeps
-/// m and v, "adam.m.<path>" and "adam.v.<path>".
+/// AdamW with decoupled weight decay, after clipping the global gradient norm; rate and decay of a parameter are its
+/// group's, frozen ones stay as they are. Keeps m and v, "adam.m.<path>" and "adam.v.<path>".
 class AdamW final : public Optimizer {
  public:
   struct Options {

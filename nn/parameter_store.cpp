@@ -18,14 +18,20 @@ int64_t aligned(int64_t elements, DType dtype) {
   return (elements + step - 1) / step * step;
 }
 
+std::string to_string(const Group& group) {
+  if (group.frozen) return "  frozen";
+  return text(group.decay ? "  decay" : "  no decay", group.lr_scale == 1 ? "" : text("  lr * ", group.lr_scale));
+}
+
 bool begins_with_any(const std::string& name, const std::vector<std::string>& beginnings) {
   return std::ranges::any_of(beginnings, [&](const std::string& b) { return name.starts_with(b); });
 }
 
 }  // namespace
 
-ParameterStore::ParameterStore(Module& model, Device device, MathMode mode, uint64_t seed) : mode_(mode) {
-  lay_out(model);
+ParameterStore::ParameterStore(Module& model, Device device, MathMode mode, uint64_t seed, const Grouping& grouping)
+    : mode_(mode) {
+  lay_out(model, grouping);
   const DType dtype = master_dtype(mode);
   for (Tensor* flat : {&master_, &grad_}) *flat = zeros({length_}, dtype, device);
   if (mode == MathMode::kBF16) shadow_ = zeros({length_}, DType::BF16, device);
@@ -34,7 +40,7 @@ ParameterStore::ParameterStore(Module& model, Device device, MathMode mode, uint
   bind(model);
 }
 
-void ParameterStore::lay_out(Module& model) {
+void ParameterStore::lay_out(Module& model, const Grouping& grouping) {
   std::unordered_map<const Parameter*, size_t> seen;
   for_each_parameter(model, [&](const std::string& path, Parameter& p) {
     const auto [at, is_new] = seen.emplace(&p, entries_.size());
@@ -43,17 +49,17 @@ void ParameterStore::lay_out(Module& model) {
       return;
     }
     for (const Entry& e : entries_) require(e.path != path, "parameters", "two are named '", path, "'");
-    entries_.push_back({path, {}, p.shape(), length_, p.shape().numel(), p.decay(), p.init()});
+    entries_.push_back({path, {}, p.shape(), length_, p.shape().numel(), {}, p.init()});
+    Entry& entry = entries_.back();
+    entry.group.decay = p.decay() == Decay::kYes;
+    if (grouping) entry.group = grouping(entry);
     // Far beyond any memory, and the bytes of every copy of so many can still be counted.
     constexpr int64_t kMost = int64_t{1} << 56;
     require(p.shape().numel() <= kMost - length_, "parameters", "a model must have at most ", kMost,
             " of them, got more with '", path, "' ", p.shape());
     length_ += aligned(p.shape().numel(), master_dtype(mode_));
-    const int64_t start = entries_.back().offset;
-    if (ranges_.empty() || ranges_.back().decay != p.decay())
-      ranges_.push_back({start, length_ - start, p.decay()});
-    else
-      ranges_.back().length = length_ - ranges_.back().start;
+    if (ranges_.empty() || ranges_.back().group != entry.group) ranges_.push_back({entry.offset, 0, entry.group});
+    ranges_.back().length = length_ - ranges_.back().start;
   });
 }
 
@@ -65,12 +71,17 @@ void ParameterStore::bind(Module& model) {
     if (found == by_path.end()) return;
     const Entry& e = *found->second;
     p.master_ = part(master_, e);
+    const bool shadowed = shadow_.defined() && p.operand() == Operand::kGemm;
+    const Tensor value = shadowed ? part(shadow_, e) : p.master_;
+    if (e.group.frozen) {
+      p.var_ = value;
+      return;
+    }
     auto sink = std::make_shared<Leaf>();
     sink->name = path;
     sink->grad_dtype = grad_.dtype();
     sink->grad = part(grad_, e);
-    const bool shadowed = shadow_.defined() && p.operand() == Operand::kGemm;
-    p.var_ = Var(shadowed ? part(shadow_, e) : p.master_, std::move(sink));
+    p.var_ = Var(value, std::move(sink));
   });
 }
 
@@ -126,8 +137,7 @@ void ParameterStore::load(const TensorFile& file, const LoadOptions& options) co
 
 std::string ParameterStore::describe() const {
   std::string table;
-  for (const Entry& e : entries_)
-    table += text(e.path, "  ", e.shape, "  ", e.init, e.decay == Decay::kYes ? "  decay" : "  no decay", "\n");
+  for (const Entry& e : entries_) table += text(e.path, "  ", e.shape, "  ", e.init, to_string(e.group), "\n");
   return table;
 }
 

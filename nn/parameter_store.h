@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,14 @@
 #include "tensor/safetensors.h"
 
 namespace matmix::nn {
+
+/// How the optimiser treats a parameter.
+struct Group {
+  double lr_scale = 1;  ///< its learning rate is this times the step's
+  bool decay = true;    ///< whether it is shrunk
+  bool frozen = false;  ///< read as a constant: no gradient, no update
+  friend bool operator==(const Group&, const Group&) = default;
+};
 
 /// What a file is taken to hold besides, and may lack.
 struct LoadOptions {
@@ -29,17 +38,20 @@ class ParameterStore {
     std::vector<std::string> aliases;  ///< further paths of a tied parameter
     Shape shape;
     int64_t offset = 0, size = 0;
-    Decay decay = Decay::kYes;
+    Group group;
     Init init;
   };
-  /// Consecutive entries of one decay group, gaps included.
+  /// Consecutive entries of one group, gaps included.
   struct Range {
     int64_t start = 0, length = 0;
-    Decay decay = Decay::kYes;
+    Group group;
   };
+  /// The group of an entry; the one it comes with is its module's: rate 1, decay as declared, not frozen.
+  using Grouping = std::function<Group(const Entry&)>;
 
   /// Lays out, allocates and initialises every parameter, values drawn from (seed, path), and binds each Parameter.
-  ParameterStore(Module& model, Device device, MathMode mode, uint64_t seed);
+  /// Without a grouping each entry keeps its module's group.
+  ParameterStore(Module& model, Device device, MathMode mode, uint64_t seed, const Grouping& grouping = {});
 
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Range>& ranges() const { return ranges_; }
@@ -67,11 +79,11 @@ class ParameterStore {
   /// Masters, and the shadow from them.
   void load(const TensorFile& file, const LoadOptions& options = {}) const;
 
-  /// A table: path, shape, initialiser, decay group.
+  /// A table: path, shape, initialiser, group.
   std::string describe() const;
 
  private:
-  void lay_out(Module& model);
+  void lay_out(Module& model, const Grouping& grouping);
   void bind(Module& model);
 
   MathMode mode_;

@@ -20,6 +20,7 @@ void check_options(const AdamWOptions& o) {
   require(o.beta2 >= 0 && o.beta2 < 1, "adamw", "beta2 must be in [0, 1), got ", o.beta2);
   require(o.eps > 0, "adamw", "eps must be positive, got ", o.eps);
   require(o.weight_decay >= 0, "adamw", "weight_decay must not be negative, got ", o.weight_decay);
+  require(o.lr_scale >= 0, "adamw", "lr_scale must not be negative, got ", o.lr_scale);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ template <class T>
 HOST_DEVICE AdamWStep<T> adamw_step(int64_t step, double lr, double clip, const AdamWOptions& o) {
   const double t = static_cast<double>(step + 1);
   return {.clip = static_cast<T>(clip),
-          .lr = static_cast<T>(lr),
+          .lr = static_cast<T>(lr * o.lr_scale),
           .beta1 = static_cast<T>(o.beta1),
           .one_minus_beta1 = static_cast<T>(1 - o.beta1),
           .beta2 = static_cast<T>(o.beta2),

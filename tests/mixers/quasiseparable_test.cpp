@@ -55,7 +55,7 @@ TEST_CASE("initial values follow Mamba-2, and decay spares them") {
   Quasiseparable mixer({.D = 512, .H = 256, .P = 2}, {.state = 2});
   const nn::ParameterStore store(mixer, kCpu, MathMode::kF64, 1);
   for (const auto& e : store.entries()) {
-    CHECK(e.decay == nn::Decay::kNo);
+    CHECK_FALSE(e.group.decay);
     for (const double x : to_vector<double>(nn::ParameterStore::part(store.master(), e))) {
       if (e.path == "D") CHECK(x == 1);
       if (e.path == "A_log") CHECK((x >= 0 && x <= std::log(16)));

@@ -60,7 +60,7 @@ TEST_CASE("initial values follow their papers, and weight decay spares them") {
   Semiseparable mixer({.D = 512, .H = 256, .P = 2}, {.state = 8, .decay = StateDecay::kComplex, .bc_stream = false});
   const nn::ParameterStore store(mixer, kCpu, MathMode::kF64, 1);
   for (const auto& e : store.entries()) {
-    CHECK(e.decay == nn::Decay::kNo);
+    CHECK_FALSE(e.group.decay);
     for (const double x : to_vector<double>(nn::ParameterStore::part(store.master(), e))) {
       if (e.path == "D" || e.path == "B") CHECK(x == 1);
       if (e.path == "A_log") CHECK(std::exp(x) == doctest::Approx(0.5));

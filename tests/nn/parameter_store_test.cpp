@@ -4,6 +4,7 @@
 
 #include "autograd/backward.h"
 #include "nn/layers.h"
+#include "nn/optimizer.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/reduce/reduce.h"
 #include "tensor/compare.h"
@@ -28,7 +29,7 @@ struct Tied final : Module {
 
 }  // namespace
 
-TEST_CASE("parameters have paths, ranges by decay group, and alignment") {
+TEST_CASE("parameters have paths, ranges by group, and alignment") {
   Tied model;
   const ParameterStore store(model, kCpu, MathMode::kF32, 1);
   REQUIRE(store.entries().size() == 3);
@@ -46,7 +47,41 @@ TEST_CASE("parameters have paths, ranges by decay group, and alignment") {
   CHECK(end == store.master().numel());
   for (const auto& e : store.entries()) {
     CHECK(reinterpret_cast<uintptr_t>(ParameterStore::part(store.master(), e).raw()) % 256 == 0);
-    CHECK(e.decay == (e.path.ends_with("bias") ? Decay::kNo : Decay::kYes));
+    CHECK(e.group == Group{.decay = !e.path.ends_with("bias")});
+  }
+}
+
+TEST_CASE("a grouping decides over rates, decay and what is frozen; a frozen parameter has no gradient and stays") {
+  for (const Device device : test_devices()) {
+    Tied model;
+    const ParameterStore store(model, device, MathMode::kF64, 1, [](const ParameterStore::Entry& e) {
+      Group group = e.group;
+      if (e.path == "first.weight") group.frozen = true;
+      if (e.path == "first.bias") group.lr_scale = 0.25;
+      return group;
+    });
+    const auto part = [&](const Tensor& flat, size_t i) { return ParameterStore::part(flat, store.entries()[i]); };
+    const Tensor before = clone(store.master());
+    AdamW adamw(store, {.weight_decay = 0.5, .max_grad_norm = 0});
+    const StepState state(device);
+    store.zero_grad();
+    backward(sum(model.second.forward(model.first.forward(full({4, 3}, 0.5, DType::F64, device)))));
+    state.set(0, 0.1, 1);
+    adamw.step(state);
+    REQUIRE(store.ranges().size() == 3);
+    CHECK(store.ranges()[0].group == Group{.frozen = true});
+    CHECK(store.ranges()[1].group == Group{.lr_scale = 0.25, .decay = false});
+    CHECK_FALSE(model.first.weight.var().requires_grad());
+    CHECK(same_bits(part(store.grad(), 0), zeros({3, 3}, DType::F64, device)));
+    CHECK(same_bits(part(store.master(), 0), part(before, 0)));
+    // The first step moves by the rate times the sign of the gradient.
+    const Tensor bias = part(store.grad(), 1), moved = part(store.master(), 1);
+    for (int64_t i = 0; i < 3; ++i) {
+      const double sign = item<double>(bias.narrow(0, i, 1)) > 0 ? 1 : -1;
+      CHECK(item<double>(moved.narrow(0, i, 1)) == doctest::Approx(-0.025 * sign).epsilon(1e-6));
+    }
+    CHECK_FALSE(same_bits(part(store.master(), 2), part(before, 2)));
+    CHECK(store.describe().find("  no decay  lr * 0.25\n") != std::string::npos);
   }
 }
 

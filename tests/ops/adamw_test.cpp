@@ -80,7 +80,7 @@ TEST_CASE("adamw: the first step moves by the learning rate, whatever the gradie
 }
 
 TEST_CASE("adamw: any length and alignment, with clip and learning rate read from memory") {
-  const AdamWOptions options{.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.1};
+  const AdamWOptions options{.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.1, .lr_scale = 0.5};
   for (const Device device : test_devices())
     for (const DType dtype : {DType::F64, DType::F32})
       for (const int64_t n : {0, 1, 3, 8, 20001})
@@ -93,7 +93,7 @@ TEST_CASE("adamw: any length and alignment, with clip and learning rate read fro
             *x = zeros({n + offset}, dtype, device).narrow(0, offset, n);
           state.shadow = zeros({n + offset}, DType::BF16, device).narrow(0, offset, n);
           copy(state.weight, part(1));
-          fill(state.lr, 0.02);
+          fill(state.lr, 0.04);
           fill(state.clip, 0.3);
           const std::vector<Tensor> gradients{part(2), part(3), part(4)};
           for (size_t t = 0; t < 3; ++t) state.take_step(static_cast<int64_t>(t), gradients[t], options);
@@ -150,6 +150,7 @@ TEST_CASE("adamw: what it refuses") {
   CHECK_THROWS_WITH_AS(run({.beta2 = -0.5}), "adamw: beta2 must be in [0, 1), got -0.5", Error);
   CHECK_THROWS_WITH_AS(run({.eps = 0}), "adamw: eps must be positive, got 0", Error);
   CHECK_THROWS_WITH_AS(run({.weight_decay = -1}), "adamw: weight_decay must not be negative, got -1", Error);
+  CHECK_THROWS_WITH_AS(run({.lr_scale = -1}), "adamw: lr_scale must not be negative, got -1", Error);
   s.shadow = zeros({4}, DType::F32);
   CHECK_THROWS_WITH_AS(run(), "adamw: shadow must be contiguous BF16 [4] on CPU, got F32 [4] on CPU", Error);
   s.lr = zeros({1}, DType::F32);
