@@ -102,7 +102,7 @@ void ParameterStore::refresh_shadow() const {
 }
 
 void ParameterStore::save(TensorFile& file, const Tensor& flat, const std::string& prefix) const {
-  for (const Entry& e : entries_) file.tensors.emplace_back(prefix + e.path, part(flat, e));
+  for (const Entry& e : entries_) file.tensors.put(prefix + e.path, part(flat, e));
 }
 
 void ParameterStore::load(const TensorFile& file, const Tensor& flat, const LoadOptions& options) const {

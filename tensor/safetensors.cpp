@@ -12,7 +12,6 @@
 
 #include "tensor/create.h"
 #include "tensor/file.h"
-#include "tensor/nearest.h"
 #include "tensor/transfer.h"
 
 namespace matmix {
@@ -62,7 +61,7 @@ class Reader {
     }
     std::ranges::stable_sort(entries, {}, [](const Entry& e) { return std::pair(e.begin, e.end); });
     check_layout(entries);
-    for (const Entry& entry : entries) file.tensors.emplace_back(entry.name, read_tensor(entry));
+    for (const Entry& entry : entries) file.tensors.put(entry.name, read_tensor(entry));
     return file;
   }
 
@@ -189,8 +188,7 @@ std::string header_of(const TensorFile& file) {
   if (!file.metadata.empty()) header[kMetadata] = file.metadata;
   int64_t offset = 0;
   for (const auto& [name, x] : file.tensors) {
-    require(name != kMetadata && !header.contains(name), "safetensors", "a tensor cannot be named '", name,
-            "' (again)");
+    require(name != kMetadata, "safetensors", "a tensor cannot be named '", name, "'");
     const int64_t end = offset + static_cast<int64_t>(x.bytes());
     const std::string dtype = x.dtype() == DType::Bool ? "BOOL" : std::string(to_string(x.dtype()));
     header[name] = {{"dtype", dtype},
@@ -209,19 +207,6 @@ std::string header_of(const TensorFile& file) {
 }
 
 }  // namespace
-
-const Tensor& TensorFile::at(std::string_view name) const {
-  for (const auto& [key, x] : tensors)
-    if (key == name) return x;
-  std::vector<std::string> known;
-  for (const auto& [key, x] : tensors) known.push_back(key);
-  if (known.empty()) fail("safetensors", "there is no tensor '", name, "': the file has none");
-  fail("safetensors", "there is no tensor '", name, "'; the nearest names are ", nearest_names(name, known));
-}
-
-bool TensorFile::contains(std::string_view name) const {
-  return std::ranges::any_of(tensors, [&](const auto& entry) { return entry.first == name; });
-}
 
 TensorFile read_safetensors(const std::filesystem::path& path) { return Reader(path).read(); }
 

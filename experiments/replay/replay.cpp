@@ -53,7 +53,7 @@ class Reference {
   }
   /// Whether the coefficients are projected from the input; Hydra's always are.
   bool data_dependent() const { return !file_.metadata.contains("data_dependent") || number("data_dependent") != 0; }
-  bool has_parameter(const std::string& name) const { return file_.contains("param." + name); }
+  bool has_parameter(const std::string& name) const { return file_.tensors.contains("param." + name); }
   const Tensor& tensor(const std::string& name) const {
     const Tensor& x = file_.at(name);
     require(is_floating(x.dtype()), "replay", "tensor ", name, " must be floating, got ", x);

@@ -64,10 +64,11 @@ TensorFile read_state(const fs::path& file) {
   return state;
 }
 
-void write_state(const fs::path& file, TensorFile state) {
-  for (auto& [name, x] : state.tensors) x = contiguous(to(x, kCpu));
-  state.metadata[kContentDigest] = content_digest(state);
-  write_safetensors(file, state);
+void write_state(const fs::path& file, const TensorFile& state) {
+  TensorFile host{.tensors = {}, .metadata = state.metadata};
+  for (const auto& [name, x] : state.tensors) host.tensors.put(name, contiguous(to(x, kCpu)));
+  host.metadata[kContentDigest] = content_digest(host);
+  write_safetensors(file, host);
 }
 
 Checkpoint read_checkpoint(const fs::path& file) {
@@ -81,7 +82,7 @@ void write_checkpoint(const fs::path& file, const Checkpoint& checkpoint) {
   TensorFile state = checkpoint.state;
   state.metadata[kStep] = std::to_string(checkpoint.step);
   state.metadata[kMetricsBytes] = std::to_string(checkpoint.metrics_bytes);
-  write_state(file, std::move(state));
+  write_state(file, state);
   require(read_checkpoint(file).step == checkpoint.step, file.string(), "does not read back as it was written");
 }
 

@@ -27,7 +27,7 @@ extern const std::vector<std::string> kTrainingState;
 
 /// Any state with a content_digest in its metadata, by the same rules.
 TensorFile read_state(const std::filesystem::path& file);
-void write_state(const std::filesystem::path& file, TensorFile state);
+void write_state(const std::filesystem::path& file, const TensorFile& state);
 
 /// A whole number in a file's metadata. Error if there is none.
 int64_t number_of(const TensorFile& file, const char* key);

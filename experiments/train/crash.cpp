@@ -75,7 +75,7 @@ TensorFile batch_file(const data::Batch& batch) {
   for (const Run& r : batch.runs.all()) runs.insert(runs.end(), {r.row, r.start, r.length});
   TensorFile file;
   file.tensors = {{"ids", batch.ids}, {"positions", batch.positions}, {"labels", batch.labels}};
-  file.tensors.emplace_back("runs", from_vector(runs, {static_cast<int64_t>(runs.size() / 3), 3}));
+  file.tensors.put("runs", from_vector(runs, {static_cast<int64_t>(runs.size() / 3), 3}));
   return file;
 }
 
@@ -135,7 +135,7 @@ TensorFile state_before(const fs::path& run, const Config& config, int64_t step)
   at.trainer->save(live);
   state.metadata = live.metadata;
   state.metadata["step"] = std::to_string(step);
-  for (const auto& [name, x] : live.tensors) state.tensors.emplace_back(name, clone(to(x, kCpu)));
+  for (const auto& [name, x] : live.tensors) state.tensors.put(name, clone(to(x, kCpu)));
   return state;
 }
 

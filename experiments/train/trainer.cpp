@@ -177,9 +177,9 @@ void Trainer::save(TensorFile& file) const {
   file.metadata["data_digest"] = data_digest();
   store_->save(file);
   optimizer_.save(file);
-  file.tensors.emplace_back("trainer.sums", sums_);
-  file.tensors.emplace_back("trainer.grad_norm", state_.grad_norm);
-  file.tensors.emplace_back("trainer.tokens", from_vector<int64_t>({tokens_}));
+  file.tensors.put("trainer.sums", sums_);
+  file.tensors.put("trainer.grad_norm", state_.grad_norm);
+  file.tensors.put("trainer.tokens", from_vector<int64_t>({tokens_}));
 }
 
 void Trainer::require_same_data(const TensorFile& file) const {

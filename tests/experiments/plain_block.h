@@ -350,8 +350,8 @@ inline TensorFile reference_file(const Size& s) {
                   {"output_grad", dy},
                   {"input_grad", real_tensor(gradient(s, values, "input", to_vector<double>(dy)), io)}};
   for (const auto& [name, shape] : shapes) {
-    file.tensors.emplace_back("param." + name, real_tensor(values[name], shape));
-    file.tensors.emplace_back("grad." + name, real_tensor(gradient(s, values, name, to_vector<double>(dy)), shape));
+    file.tensors.put("param." + name, real_tensor(values[name], shape));
+    file.tensors.put("grad." + name, real_tensor(gradient(s, values, name, to_vector<double>(dy)), shape));
   }
   return file;
 }

@@ -55,19 +55,19 @@ TEST_CASE("every dtype and shape comes back in every bit, from every device") {
     TensorFile file;
     file.metadata = {{"format", "pt"}, {"note", "quotes \" and \xc3\xa9"}};
     for (const DType dtype : {DType::F64, DType::F32, DType::BF16})
-      file.tensors.emplace_back("layer." + std::string(to_string(dtype)), to(random_tensor({3, 5}, 1, dtype), device));
+      file.tensors.put("layer." + std::string(to_string(dtype)), to(random_tensor({3, 5}, 1, dtype), device));
     for (const DType dtype : {DType::I64, DType::I32, DType::U8, DType::Bool})
-      file.tensors.emplace_back(std::string(to_string(dtype)), to(cast(arange(2, DType::I64), dtype), device));
-    file.tensors.emplace_back("scalar", full({}, NAN, DType::F32, device));
-    file.tensors.emplace_back("none", zeros({3, 0}, DType::F64, device));
-    file.tensors.emplace_back("view", to(random_tensor({4, 6}, 2), device).transpose(0, 1));
+      file.tensors.put(std::string(to_string(dtype)), to(cast(arange(2, DType::I64), dtype), device));
+    file.tensors.put("scalar", full({}, NAN, DType::F32, device));
+    file.tensors.put("none", zeros({3, 0}, DType::F64, device));
+    file.tensors.put("view", to(random_tensor({4, 6}, 2), device).transpose(0, 1));
     write_safetensors(dir / "x", file);
     const TensorFile back = read_safetensors(dir / "x");
     CHECK(back.metadata == file.metadata);
     REQUIRE(back.tensors.size() == file.tensors.size());
     for (const auto& [name, x] : file.tensors) {
       CAPTURE(name);
-      REQUIRE(back.contains(name));
+      REQUIRE(back.tensors.contains(name));
       CHECK(same_bits(back.at(name), x));
     }
   }
@@ -76,7 +76,7 @@ TEST_CASE("every dtype and shape comes back in every bit, from every device") {
 TEST_CASE("tensors come in the order of their offsets, the data starts at a multiple of 8") {
   const TempDir dir;
   TensorFile file;
-  for (const char* name : {"zebra", "ant", "mule"}) file.tensors.emplace_back(name, full({1}, 1, DType::U8));
+  for (const char* name : {"zebra", "ant", "mule"}) file.tensors.put(name, full({1}, 1, DType::U8));
   write_safetensors(dir / "x", file);
   const TensorFile back = read_safetensors(dir / "x");
   CHECK(back.tensors[0].first == "zebra");
@@ -96,9 +96,7 @@ TEST_CASE("a file without tensors is a file") {
 TEST_CASE("at names what is missing and what is near") {
   const TensorFile file{{{"weight", zeros({1}, DType::F32)}, {"bias", zeros({1}, DType::F32)}}, {}};
   CHECK(file.at("bias").numel() == 1);
-  CHECK_THROWS_WITH_AS(file.at("wait"),
-                       "safetensors: there is no tensor 'wait'; the nearest names are 'weight' or 'bias'", Error);
-  CHECK_THROWS_WITH_AS(TensorFile().at("x"), "safetensors: there is no tensor 'x': the file has none", Error);
+  CHECK_THROWS_WITH_AS(file.at("wait"), "tensors: there is no 'wait'; the nearest names are 'weight' or 'bias'", Error);
 }
 
 TEST_CASE("files of hostile bytes are refused in one sentence") {
@@ -201,10 +199,8 @@ TEST_CASE("one flipped byte anywhere never does worse than a refusal or other va
 TEST_CASE("what cannot be read or written is refused") {
   const TempDir dir;
   const Tensor x = zeros({1}, DType::F32);
-  CHECK_THROWS_WITH_AS(write_safetensors(dir / "x", {{{"a", x}, {"a", x}}, {}}),
-                       "safetensors: a tensor cannot be named 'a' (again)", Error);
   CHECK_THROWS_WITH_AS(write_safetensors(dir / "x", {{{"__metadata__", x}}, {}}),
-                       "safetensors: a tensor cannot be named '__metadata__' (again)", Error);
+                       "safetensors: a tensor cannot be named '__metadata__'", Error);
   CHECK_THROWS_AS(write_safetensors(dir / "x", {{{"\xff", x}}, {}}), Error);
   CHECK_THROWS_AS(write_safetensors(dir / "no/x", {}), Error);
   CHECK_FALSE(std::filesystem::exists(dir / "x"));

@@ -7,6 +7,7 @@
 #include "tensor/create.h"
 #include "tests/experiments/plain_block.h"
 #include "tests/support/devices.h"
+#include "tests/support/without.h"
 
 using namespace matmix;
 using namespace matmix::experiments;
@@ -37,9 +38,7 @@ std::string message_of(const TensorFile& file) {
   return "";
 }
 
-void erase_tensor(TensorFile& file, const std::string& name) {
-  std::erase_if(file.tensors, [&](const auto& entry) { return entry.first == name; });
-}
+void erase_tensor(TensorFile& file, const std::string& name) { file.tensors = testing::without(file.tensors, name); }
 
 }  // namespace
 
@@ -84,8 +83,7 @@ TEST_CASE("matrix mixers at other sizes, against their plain form") {
 
 TEST_CASE("a parameter that is off shows in the error") {
   TensorFile file = reference_file({.B = 1, .L = 3});
-  for (auto& [name, value] : file.tensors)
-    if (name == "param.A_log") value.data<double>()[0] += 1e-3;
+  file.at("param.A_log").data<double>()[0] += 1e-3;
   for (const ReplayError& e : replay(file, MathMode::kF64, kCpu))
     if (e.tensor == "output") CHECK(e.error > replay_tolerance(MathMode::kF64));
 }
@@ -106,10 +104,10 @@ TEST_CASE("what a file lacks or has too much of is said in one sentence") {
   erase_tensor(file, "param.D");
   CHECK(message_of(file) == "replay: the file must have a parameter for our mixer.D");
   file = good;
-  file.tensors.emplace_back("param.extra", zeros({1}, DType::F64));
+  file.tensors.put("param.extra", zeros({1}, DType::F64));
   CHECK(message_of(file) == "replay: param.extra is no parameter of this kind of block");
   file = good;
-  file.tensors.emplace_back("param.init_states", zeros({4, 2, 2}, DType::F64));
+  file.tensors.put("param.init_states", zeros({4, 2, 2}, DType::F64));
   CHECK(message_of(file).starts_with("replay: param.init_states does not fit: our mixer.initial_states is [4, 2, 3]"));
   CHECK_THROWS_AS(replay_tolerance(MathMode::kBF16), Error);
 }
